@@ -1,0 +1,1 @@
+"""Text: corpora, vocabularies, batches (sections 3.3, 3.7, 5.2)."""

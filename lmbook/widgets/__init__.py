@@ -1,0 +1,1 @@
+"""Figures that live in the page without a kernel (anywidget)."""

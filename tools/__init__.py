@@ -1,0 +1,1 @@
+"""What builds and checks the book; nothing here is imported by lmbook."""

@@ -1,0 +1,1 @@
+"""Notebooks as code: hash, execute, normalise, compare, lint."""

@@ -1,0 +1,1 @@
+"""The built HTML: browser assets, Sphinx extensions, the build and its checks."""
