@@ -14,7 +14,9 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
+PYTHON = os.path.join(
+    VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"])
+)
 STAMP = os.path.join(VENV, "lmbook-ready")
 OLDEST, NEWEST = (3, 11), (3, 13)
 
@@ -43,7 +45,8 @@ def main():
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         fail(
             "Python %s at %s cannot run this book; it needs 3.11, 3.12 or 3.13 "
-            "(say which one with: make PYTHON=python3.11 book)" % (version, sys.executable)
+            "(say which one with: make PYTHON=python3.11 book)"
+            % (version, sys.executable)
         )
     wanted = fingerprint()
     if os.path.exists(STAMP) and os.path.exists(PYTHON):
