@@ -1,0 +1,171 @@
+"""Train a recurrent language model on one long text.  Taught in section 5.2."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from lmbook import metrics
+from lmbook.errors import InputError
+from lmbook.models.lstm import LSTMLanguageModel, State
+from lmbook.text import ContiguousBatches, LanguageData
+from lmbook.training.devices import best_device
+
+# Validation windows: long, since no gradient is kept.
+EVALUATION_SEQ_LEN = 256
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; each limit that is None does not limit."""
+
+    batch_size: int = 64
+    seq_len: int = 35
+    learning_rate: float = 4e-3  # at the start; it falls to a tenth along a cosine
+    clip_norm: float = 1.0
+    epochs: int = 1
+    max_steps: int | None = None
+    max_minutes: float | None = None
+    evaluations: int = 10  # how often on the way the validation part is read
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "seq_len", "learning_rate", "clip_norm", "epochs"):
+            _require_positive(name, getattr(self, name))
+        for name in ("max_steps", "max_minutes"):
+            if getattr(self, name) is not None:
+                _require_positive(name, getattr(self, name))
+
+
+@dataclass
+class History:
+    """What was measured on the way: one record an evaluation, the last at the end.
+
+    A record holds ``step``, ``tokens`` (trained on so far), ``seconds``,
+    ``train_nats`` (mean since the record before) and ``valid_nats``, the last two
+    in nats per token.
+    """
+
+    records: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def last(self) -> dict[str, float]:
+        return self.records[-1]
+
+    def column(self, name: str) -> list[float]:
+        return [record[name] for record in self.records]
+
+
+def train(
+    model: LSTMLanguageModel, data: LanguageData, config: TrainConfig | None = None
+) -> History:
+    """Train ``model`` in place on ``data.train``; return what was measured.
+
+    Truncated back-propagation through time: the text is read window by window; the
+    state goes on from window to window, the gradient does not.  Adam, with the norm
+    of the gradient clipped and the rate falling along a cosine.  Raises ``Diverged``
+    when the loss is no longer finite.
+    """
+    config = config or TrainConfig()
+    device = best_device(config.device)
+    batches = ContiguousBatches(data.train, config.batch_size, config.seq_len)
+    total = min(config.epochs * len(batches), config.max_steps or math.inf)
+    total = int(total)
+    every = max(1, math.ceil(total / config.evaluations))
+    model.to(device).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+
+    history = History()
+    start, tokens, done = time.perf_counter(), 0, False
+    recent: list[float] = []
+    bar = tqdm(total=total, unit="step", desc="train", dynamic_ncols=True)
+    state: State | None = None
+    stream = iter(batches)
+    for step in range(1, total + 1):
+        window = next(stream, None)
+        if window is None:  # the text begins again, and so does the memory
+            stream, state = iter(batches), None
+            window = next(stream)
+        minutes = (time.perf_counter() - start) / 60
+        progress = (step - 1) / total
+        if config.max_minutes is not None:
+            progress = max(progress, min(1, minutes / config.max_minutes))
+            done = minutes >= config.max_minutes
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _cosine(progress)
+
+        ids, targets = (torch.from_numpy(part).to(device) for part in window)
+        logits, state = model(ids, state)
+        state = (state[0].detach(), state[1].detach())
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+
+        recent.append(loss.item())
+        tokens += targets.numel()
+        if not math.isfinite(recent[-1]):
+            bar.close()
+            raise Diverged(
+                f"the loss became {recent[-1]} at step {step}; "
+                f"a learning rate below {config.learning_rate:g} may help"
+            )
+        bar.update()
+        done = done or step == total
+        if done or step % every == 0:
+            record = {
+                "step": step,
+                "tokens": tokens,
+                "seconds": time.perf_counter() - start,
+                "train_nats": float(np.mean(recent)),
+                "valid_nats": evaluate(model, data.valid),
+            }
+            history.records.append(record)
+            perplexity = metrics.perplexity(record["valid_nats"])
+            bar.set_postfix(valid_perplexity=f"{perplexity:.1f}")
+            recent.clear()
+        if done:
+            break
+    bar.close()
+    return history
+
+
+@torch.no_grad()
+def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
+    """Mean nats per token over ``ids``, read once from beginning to end.
+
+    The state is carried through the whole text; the first token, which nothing
+    precedes, is given, every other is predicted.
+    """
+    was_training = model.training
+    device = next(model.parameters()).device
+    model.eval()
+    total, state = 0.0, None
+    batches = ContiguousBatches(ids, 1, EVALUATION_SEQ_LEN)
+    for window in batches:
+        inputs, targets = (torch.from_numpy(part).to(device) for part in window)
+        logits, state = model(inputs, state)
+        total += cross_entropy(logits[0], targets[0], reduction="sum").item()
+    model.train(was_training)
+    return total / batches.steps
+
+
+def _cosine(progress: float) -> float:
+    """From 1 down to 0.1 as progress goes from 0 to 1."""
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise InputError(f"{name} must be greater than 0, got {value}")
