@@ -43,7 +43,9 @@ class LSTMCell(nn.Module):
     def forward(self, x: Tensor, state: State) -> State:
         """Return (h', c') from x (batch, input_size) and the state (h, c)."""
         h, c = state
-        gates = x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh
+        gates = (
+            x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh
+        )
         i, f, g, o = gates.chunk(4, dim=1)  # each (batch, hidden_size)
 
         # i = σ(...)   how much of the candidate is written

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lmbook.errors import InputError
 from lmbook.text.corpora import read_corpus
-from lmbook.text.vocabulary import Vocabulary, split_words
+from lmbook.text.vocabulary import UNKNOWN, Vocabulary, split_words
 
 Ids = NDArray[np.int64]
 
@@ -35,14 +35,16 @@ def load_data(
     valid: float = 0.1,
     test: float = 0.1,
     valid_path: str | Path | None = None,
+    at_most: bool = False,
 ) -> LanguageData:
     """Read a text, split it in order, number its words.
 
     The first part is for training, then come shares ``valid`` and ``test`` of the
     characters.  The vocabulary is built from the training part alone, so that the
     others meet unknown words as a real reader does.  With ``valid_path`` that whole
-    file is the validation part and ``valid`` is not used.  The article calls this
-    function without defining it (section 5.2).
+    file is the validation part and ``valid`` is not used.  A ``vocab_size`` above the
+    number of distinct words is an error, unless ``at_most`` says to take them all.
+    The article calls this function without defining it (section 5.2).
     """
     if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
         raise InputError(
@@ -58,6 +60,8 @@ def load_data(
     words = {part: split_words(text) for part, text in parts.items()}
     if not words["train"]:
         raise InputError(f"{name_or_path} leaves no words for training")
+    if at_most:
+        vocab_size = min(vocab_size, len({*words["train"], UNKNOWN}))
     vocabulary = Vocabulary.build(words["train"], vocab_size)
     ids = {part: vocabulary.encode(found) for part, found in words.items()}
     num_chars = {part: len(text) for part, text in parts.items()}

@@ -33,18 +33,31 @@ class TrainConfig:
     seq_len: int = 35
     learning_rate: float = 4e-3  # at the start; it falls to a tenth along a cosine
     clip_norm: float = 1.0
-    epochs: int = 1
+    epochs: int | None = 1
     max_steps: int | None = None
     max_minutes: float | None = None
     evaluations: int = 10  # how often on the way the validation part is read
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "seq_len", "learning_rate", "clip_norm", "epochs"):
-            _require_positive(name, getattr(self, name))
-        for name in ("max_steps", "max_minutes"):
-            if getattr(self, name) is not None:
-                _require_positive(name, getattr(self, name))
+        for name, value in vars(self).items():
+            if name != "device" and value is not None and not value > 0:
+                raise InputError(f"{name} must be greater than 0, got {value}")
+        if self.epochs is None and self.max_steps is None and self.max_minutes is None:
+            raise InputError(
+                "one of epochs, max_steps and max_minutes must end training"
+            )
+
+    def progress(self, step: int, seconds: float, steps_per_epoch: int) -> float:
+        """How far training has come, from 0 to 1, by the limit that comes first."""
+        shares = [0.0]
+        if self.epochs is not None:
+            shares.append(step / (self.epochs * steps_per_epoch))
+        if self.max_steps is not None:
+            shares.append(step / self.max_steps)
+        if self.max_minutes is not None:
+            shares.append(seconds / 60 / self.max_minutes)
+        return min(1.0, max(shares))
 
 
 @dataclass
@@ -79,65 +92,55 @@ def train(
     config = config or TrainConfig()
     device = best_device(config.device)
     batches = ContiguousBatches(data.train, config.batch_size, config.seq_len)
-    total = min(config.epochs * len(batches), config.max_steps or math.inf)
-    total = int(total)
-    every = max(1, math.ceil(total / config.evaluations))
     model.to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
 
     history = History()
-    start, tokens, done = time.perf_counter(), 0, False
+    start, step, tokens, progress = time.perf_counter(), 0, 0, 0.0
     recent: list[float] = []
-    bar = tqdm(total=total, unit="step", desc="train", dynamic_ncols=True)
     state: State | None = None
     stream = iter(batches)
-    for step in range(1, total + 1):
-        window = next(stream, None)
-        if window is None:  # the text begins again, and so does the memory
-            stream, state = iter(batches), None
-            window = next(stream)
-        minutes = (time.perf_counter() - start) / 60
-        progress = (step - 1) / total
-        if config.max_minutes is not None:
-            progress = max(progress, min(1, minutes / config.max_minutes))
-            done = minutes >= config.max_minutes
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _cosine(progress)
+    with tqdm(total=100, unit="%", desc="train", mininterval=1, leave=False) as bar:
+        while progress < 1:
+            window = next(stream, None)
+            if window is None:  # the text begins again, and so does the memory
+                stream, state = iter(batches), None
+                continue
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * _cosine(progress)
 
-        ids, targets = (torch.from_numpy(part).to(device) for part in window)
-        logits, state = model(ids, state)
-        state = (state[0].detach(), state[1].detach())
-        loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimizer.step()
+            ids, targets = (torch.from_numpy(part).to(device) for part in window)
+            logits, state = model(ids, state)
+            state = (state[0].detach(), state[1].detach())
+            loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            optimizer.step()
 
-        recent.append(loss.item())
-        tokens += targets.numel()
-        if not math.isfinite(recent[-1]):
-            bar.close()
-            raise Diverged(
-                f"the loss became {recent[-1]} at step {step}; "
-                f"a learning rate below {config.learning_rate:g} may help"
-            )
-        bar.update()
-        done = done or step == total
-        if done or step % every == 0:
-            record = {
-                "step": step,
-                "tokens": tokens,
-                "seconds": time.perf_counter() - start,
-                "train_nats": float(np.mean(recent)),
-                "valid_nats": evaluate(model, data.valid),
-            }
-            history.records.append(record)
-            perplexity = metrics.perplexity(record["valid_nats"])
-            bar.set_postfix(valid_perplexity=f"{perplexity:.1f}")
-            recent.clear()
-        if done:
-            break
-    bar.close()
+            step, tokens = step + 1, tokens + targets.numel()
+            recent.append(loss.item())
+            if not math.isfinite(recent[-1]):
+                raise Diverged(
+                    f"the loss became {recent[-1]} at step {step}; "
+                    f"a learning rate below {config.learning_rate:g} may help"
+                )
+            seconds, before = time.perf_counter() - start, progress
+            progress = config.progress(step, seconds, len(batches))
+            bar.update(round(100 * progress) - bar.n)
+            passed = (int(p * config.evaluations + 1e-9) for p in (before, progress))
+            if len(set(passed)) > 1:
+                record = {
+                    "step": step,
+                    "tokens": tokens,
+                    "seconds": time.perf_counter() - start,
+                    "train_nats": float(np.mean(recent)),
+                    "valid_nats": evaluate(model, data.valid),
+                }
+                history.records.append(record)
+                perplexity = metrics.perplexity(record["valid_nats"])
+                bar.set_postfix(step=step, valid_perplexity=f"{perplexity:.1f}")
+                recent.clear()
     return history
 
 
@@ -164,8 +167,3 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
 def _cosine(progress: float) -> float:
     """From 1 down to 0.1 as progress goes from 0 to 1."""
     return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise InputError(f"{name} must be greater than 0, got {value}")

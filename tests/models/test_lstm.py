@@ -37,7 +37,9 @@ def test_cell_is_pytorchs_lstm_forward_and_backward():
         leaves = [t.clone().requires_grad_() for t in (x, *start)]
         output, (h, c) = run(*leaves)
         ((output * weight).sum() + (h * c).sum()).backward()
-        gradients.append([output, h.squeeze(0), c.squeeze(0), *(t.grad for t in leaves)])
+        gradients.append(
+            [output, h.squeeze(0), c.squeeze(0), *(t.grad for t in leaves)]
+        )
     for mine, theirs in zip(*gradients, strict=True):
         assert mine.shape == theirs.shape
         assert torch.allclose(mine, theirs, rtol=0, atol=1e-12)

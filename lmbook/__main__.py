@@ -1,0 +1,5 @@
+"""``python -m lmbook``: the same as the command ``lmbook``."""
+
+from lmbook.cli import main
+
+main()
