@@ -164,6 +164,11 @@ def _keep_shown_widgets(notebook: NotebookNode, widgets: Widgets) -> NotebookNod
     names = shown_widgets(outputs, state)
     if names:
         kept = {model_id: state[model_id] for model_id in names}
+        for model in kept.values():
+            if model["model_name"] == "OutputModel":
+                model["state"]["outputs"] = clean_outputs(
+                    model["state"]["outputs"], state
+                )
         version = {"version_major": 2, "version_minor": 0}
         notebook.metadata.widgets = {WIDGET_STATE: {**version, "state": kept}}
     return nbformat.from_dict(rename(notebook, names))
