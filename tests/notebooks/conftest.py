@@ -1,6 +1,6 @@
 """Every notebook of the book as tests: each code cell is run once and compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ import pytest
 from tools.notebooks import nbval_items
 from tools.notebooks.paths import BOOK, ROOT, book_notebooks
 
-TALLY = pytest.StashKey[nbval_items.Tally]()
+TALLIES = pytest.StashKey[dict[str, nbval_items.Tally]]()
 # Another machine: no AVX-512 in any library, one thread. Set before the kernel starts.
 SECOND_MACHINE = MappingProxyType(
     {
@@ -29,7 +29,7 @@ SECOND_MACHINE = MappingProxyType(
 
 def pytest_configure(config: pytest.Config) -> None:
     nbval_items.configure(config)
-    config.stash[TALLY] = nbval_items.Tally()
+    config.stash[TALLIES] = {}
 
 
 def pytest_pycollect_makemodule(
@@ -46,19 +46,24 @@ class Book(pytest.Module):
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         yield from super().collect()
         for path in book_notebooks(BOOK):
-            yield self._notebook(path, "")
+            yield self._notebook(path, "this machine", {})
         for path in book_notebooks(BOOK):
-            second = self._notebook(path, " on a second machine")
-            second.environment = SECOND_MACHINE
-            second.add_marker(pytest.mark.full)
-            yield second
+            notebook = self._notebook(path, "a second machine", SECOND_MACHINE)
+            notebook.add_marker(pytest.mark.full)
+            yield notebook
 
-    def _notebook(self, path: Path, suffix: str) -> nbval_items.BookNotebook:
-        name = path.relative_to(ROOT).as_posix() + suffix
+    def _notebook(
+        self, path: Path, machine: str, environment: Mapping[str, str]
+    ) -> nbval_items.BookNotebook:
+        name = path.relative_to(ROOT).as_posix()
+        if environment:
+            name += f" on {machine}"
         notebook = nbval_items.BookNotebook.from_parent(
             self, path=path, name=name, nodeid=name
         )
-        notebook.tally = self.config.stash[TALLY]
+        notebook.environment = environment
+        tallies = self.config.stash[TALLIES]
+        notebook.tally = tallies.setdefault(machine, nbval_items.Tally())
         return notebook
 
 
@@ -72,8 +77,8 @@ def second_machine() -> MappingProxyType[str, str]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    tally = config.stash[TALLY]
-    if tally.seconds:
-        terminalreporter.section("notebooks")
-        for line in tally.lines():
-            terminalreporter.write_line(line)
+    for machine, tally in config.stash[TALLIES].items():
+        if tally.seconds:
+            terminalreporter.section(f"notebooks on {machine}")
+            for line in tally.lines():
+                terminalreporter.write_line(line)

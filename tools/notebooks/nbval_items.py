@@ -7,6 +7,7 @@ notebook took.
 """
 
 import os
+import re
 import subprocess
 import time
 from collections import Counter, defaultdict
@@ -34,6 +35,7 @@ from tools.notebooks.paths import first_line, read
 # Set to 1 where other versions than the locked ones are installed: the notebooks
 # must then run, and their own assertions hold, but no output is compared.
 EXECUTE_ONLY = "LMBOOK_EXECUTE_ONLY"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def configure(config: pytest.Config) -> None:
@@ -51,11 +53,11 @@ class Tally:
 
     def lines(self) -> list[str]:
         exact, close, own = (self.cells[kind] for kind in KINDS)
-        times = [f"{taken:7.1f} s  {name}" for name, taken in self.seconds.items()]
+        counts = f"{exact} cells compared exactly, {close} within tolerance, {own} own"
         if os.environ.get(EXECUTE_ONLY):
-            return [*times, f"{exact + close + own} cells executed, none compared"]
-        compared = f"{exact} cells compared exactly, {close} within tolerance"
-        return [*times, f"{compared}, {own} own"]
+            counts = f"{exact + close + own} cells executed, none compared"
+        times = [f"{taken:7.1f} s  {name}" for name, taken in self.seconds.items()]
+        return [*times, counts]
 
 
 class Kernel(RunningKernel):
@@ -197,7 +199,8 @@ class BookCell(IPyNbCell):
         if self.found:
             advice = "Is the change meant? Then: python -m tools.notebooks.refresh FILE"
             return "\n".join([self._where(), *self.found, advice])
-        return "\n".join([self._where(), str(error), error.inner_traceback or ""])
+        traceback = COLOURS.sub("", error.inner_traceback or "")
+        return "\n".join([self._where(), str(error), traceback])
 
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, 0, f"{self.parent.name}: {self.name}"
