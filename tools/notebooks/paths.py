@@ -1,5 +1,6 @@
 """Where the book's notebooks lie, and how one is read and written."""
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -20,9 +21,13 @@ def book_notebooks(book: Path = BOOK) -> list[Path]:
 def read(path: Path) -> NotebookNode:
     """The notebook at ``path``; ``ValueError`` where the file is not one."""
     try:
-        return nbformat.reads(path.read_text("utf-8"), as_version=4)
-    except (UnicodeDecodeError, nbformat.reader.NotJSONError) as error:
+        text = path.read_text("utf-8")
+        content = json.loads(text)
+    except ValueError as error:
         raise ValueError(f"{path} is not a notebook: {error}") from error
+    if not isinstance(content, dict) or content.get("nbformat") != 4:
+        raise ValueError(f"{path} is not a notebook of format 4")
+    return nbformat.v4.reads(text)
 
 
 def to_text(notebook: NotebookNode) -> str:
