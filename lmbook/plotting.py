@@ -79,8 +79,12 @@ def to_svg(figure: "Figure", alt: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": alt})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Two decimals are a hundredth of a point; the rest is weight.
-    return re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", svg)
+    # A path to a hundredth of a point is as fine as any screen; the rest is weight.
+    return re.sub(r' d="[^"]*"', lambda path: _rounded(path[0]), svg)
+
+
+def _rounded(path: str) -> str:
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", path)
 
 
 def show(figure: "Figure", alt: str, caption: str) -> None:

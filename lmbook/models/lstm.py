@@ -105,7 +105,6 @@ class LSTMLanguageModel(nn.Module):
             batch_first=True,
         )
         self.output = nn.Linear(config.hidden_size, config.vocab_size)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.uniform_(self.output.weight, -0.1, 0.1)
         nn.init.zeros_(self.output.bias)
 

@@ -30,10 +30,10 @@ class TrainConfig:
     """How to train; each limit that is None does not limit."""
 
     batch_size: int = 64
-    seq_len: int = 35
-    learning_rate: float = 4e-3  # at the start; it falls to a tenth along a cosine
+    seq_len: int = 10
+    learning_rate: float = 1e-2  # at the start; it falls to a tenth along a cosine
     clip_norm: float = 1.0
-    epochs: int | None = 1
+    epochs: int | None = 2
     max_steps: int | None = None
     max_minutes: float | None = None
     evaluations: int = 10  # how often on the way the validation part is read

@@ -1,0 +1,83 @@
+"""Sphinx extension: each page loads the scripts it uses, all from this folder.
+
+Formulas, diagrams and widgets each need a large script.  Sphinx and the themes
+would load some of them everywhere or from other hosts; here every page gets just
+what stands on it, from ``_static/vendor``.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinxcontrib.mermaid import mermaid
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# 1.6 MB of icons as a script, beside the same icons as a font; a preload of that
+# font which browsers refuse on file://; sphinx-thebe's set-up.
+UNUSED = re.compile(
+    r"\s*<script[^>]*fontawesome[^>]*all\.min\.js[^>]*></script>"
+    r'|\s*<link rel="preload" as="font"[^>]*>'
+    r'|\s*<script type="text/x-thebe-config">.*?</script>'
+    r"|\s*<script>kernelName = '[^']*'</script>"
+    r"|\s*<link[^>]*sphinx-thebe\.css[^>]*>",
+    re.DOTALL,
+)
+WIDGET_SCRIPTS = ("require.js", "embed-amd.js")
+
+
+def choose_scripts(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Drop the scripts that this page has no use for; make diagrams work offline."""
+    has_diagram = doctree is not None and doctree.next_node(mermaid) is not None
+    has_widget = WIDGET_VIEW in context.get("body", "")
+    kept = []
+    for script in context["script_files"]:
+        name = str(getattr(script, "filename", script) or "")
+        body = getattr(script, "attributes", {}).get("body") or ""
+        if "mermaid" in body or "mermaid" in name or "thebe" in name + body:
+            continue
+        if name.endswith(WIDGET_SCRIPTS) and not has_widget:
+            continue
+        kept.append(script)
+    context["script_files"][:] = kept
+    if has_diagram:
+        for name in ("vendor/mermaid.min.js", "diagrams.js"):
+            app.add_js_file(name, loading_method="defer")
+    if has_widget:
+        # require.js asks for anywidget by name; its file lies beside the others.
+        path = context["pathto"]("_static/vendor/anywidget", resource=True)
+        app.add_js_file(
+            None, body=f'require.config({{paths: {{anywidget: "{path}"}}}});'
+        )
+
+
+def lighten(app: Sphinx, exception: Exception | None) -> None:
+    """Take out of every page what the theme's templates add and no reader needs."""
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text("utf-8")
+            lighter = UNUSED.sub("", text)
+            if lighter != text:
+                page.write_text(lighter, "utf-8")
+
+
+def use_fork(app: Sphinx, config: Any) -> None:
+    """On GitHub, links point to the repository that the book is built in."""
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if repository:
+        config.html_theme_options["repository_url"] = f"https://github.com/{repository}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", choose_scripts, priority=900)
+    app.connect("config-inited", use_fork, priority=900)
+    app.connect("build-finished", lighten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
