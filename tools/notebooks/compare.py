@@ -20,7 +20,12 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from tools.notebooks.normalise import WIDGET_VIEW, Widgets, rename, shown_widgets
+from tools.notebooks.normalise import (
+    WIDGET_VIEW,
+    Widgets,
+    rename_widgets,
+    shown_widgets,
+)
 
 KINDS = ("exact", "close", "own")
 # A number: 12, -1.2, −1.2 (U+2212), .5, 1,234.5, 1e-5. A digit that belongs to a
@@ -89,9 +94,9 @@ def widget_differences(
     """What differs in the widgets that two lists of outputs show, ids apart."""
     texts = []
     for outputs, state in ((stored, stored_state), (fresh, fresh_state)):
-        names = shown_widgets(outputs, state)
-        shown = {model_id: state[model_id]["state"] for model_id in names}
-        renamed = rename(shown, names)
+        models = shown_widgets(outputs, state)
+        shown = {model_id: model["state"] for model_id, model in models.items()}
+        renamed = rename_widgets(shown, models)
         texts.append(json.dumps(renamed, indent=1, sort_keys=True, ensure_ascii=False))
     if texts[0] == texts[1]:
         return []

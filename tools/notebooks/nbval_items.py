@@ -197,7 +197,7 @@ class BookCell(IPyNbCell):
         if not isinstance(error, NbCellError):
             return f"{self._where()}\n{type(error).__name__}: {error}"
         if self.found:
-            advice = "Is the change meant? Then: python -m tools.notebooks.refresh FILE"
+            advice = "If it is meant: python -m tools.notebooks.refresh --all FILE"
             return "\n".join([self._where(), *self.found, advice])
         traceback = COLOURS.sub("", error.inner_traceback or "")
         return "\n".join([self._where(), str(error), traceback])

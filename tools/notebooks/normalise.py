@@ -22,7 +22,7 @@ CELL_METADATA = ("lmbook", "mystnb", "tags")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 PROGRESS_BARS = {"FloatProgressModel", "IntProgressModel"}
-REFERENCE = re.compile(r"IPY_MODEL_(\w+)")
+REFERENCE = re.compile(r'(?:IPY_MODEL_|"model_id": ")(\w+)')
 # A line that was drawn over by what follows its carriage return.
 OVERDRAWN = re.compile(r"^[^\n]*\r(?=[^\n])", re.MULTILINE)
 
@@ -71,33 +71,32 @@ def clean_outputs(
     return [output for output in kept if output.get("text", "…")]
 
 
-def shown_widgets(outputs: Iterable[NotebookNode], widgets: Widgets) -> dict[str, str]:
-    """Stable names of the widget models that ``outputs`` show, by their own ids.
+def shown_widgets(outputs: Iterable[NotebookNode], widgets: Widgets) -> Widgets:
+    """The widget models that ``outputs`` show, cleaned like any output.
 
     A model is needed when it is shown, when one that is needed refers to it, or
     when it links two that are needed.  They are numbered in the order of showing.
     """
-    needed: dict[str, None] = {}
+    widgets = {key: _clean_model(model, widgets) for key, model in widgets.items()}
+    needed: dict[str, Any] = {}
 
-    def need(model_id: str) -> None:
-        if model_id in widgets and model_id not in needed:
-            needed[model_id] = None
-            for other in _references(widgets[model_id]):
-                need(other)
+    def need(model_ids: Iterable[str]) -> None:
+        for model_id in model_ids:
+            if model_id in widgets and model_id not in needed:
+                needed[model_id] = widgets[model_id]
+                need(_references(widgets[model_id]))
 
-    for output in outputs:
-        if WIDGET_VIEW in output.get("data", {}):
-            need(output["data"][WIDGET_VIEW]["model_id"])
+    need(_views(outputs))
     for model_id, model in widgets.items():
-        ends = {*_references(model.get("state", {}).get("source"))}
-        ends |= {*_references(model.get("state", {}).get("target"))}
-        if len(ends) == 2 and ends <= needed.keys():
-            need(model_id)
-    return {model_id: f"{i:032x}" for i, model_id in enumerate(needed, start=1)}
+        ends = [_references(model["state"].get(end)) for end in ("source", "target")]
+        if all(ends) and needed.keys() >= {*ends[0], *ends[1]}:
+            need([model_id])
+    return needed
 
 
-def rename(value: Any, names: dict[str, str]) -> Any:
-    """``value`` (JSON) with every widget id replaced, wherever it stands."""
+def rename_widgets(value: Any, models: Iterable[str]) -> Any:
+    """``value`` (JSON) with the ids of ``models`` numbered, wherever they stand."""
+    names = {model_id: f"{i:032x}" for i, model_id in enumerate(models, start=1)}
     if not names:
         return value
     text = json.dumps(value, ensure_ascii=False)
@@ -161,17 +160,27 @@ def _clean_metadata(metadata: NotebookNode) -> NotebookNode:
 def _keep_shown_widgets(notebook: NotebookNode, widgets: Widgets) -> NotebookNode:
     state = widgets.get("state", {})
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    names = shown_widgets(outputs, state)
-    if names:
-        kept = {model_id: state[model_id] for model_id in names}
-        for model in kept.values():
-            if model["model_name"] == "OutputModel":
-                model["state"]["outputs"] = clean_outputs(
-                    model["state"]["outputs"], state
-                )
+    models = shown_widgets(outputs, state)
+    if models:
         version = {"version_major": 2, "version_minor": 0}
-        notebook.metadata.widgets = {WIDGET_STATE: {**version, "state": kept}}
-    return nbformat.from_dict(rename(notebook, names))
+        notebook.metadata.widgets = {WIDGET_STATE: {**version, "state": models}}
+    return nbformat.from_dict(rename_widgets(notebook, models))
+
+
+def _clean_model(model: dict[str, Any], widgets: Widgets) -> dict[str, Any]:
+    """An Output widget holds outputs of its own."""
+    state = model["state"]
+    if "outputs" not in state:
+        return model
+    return {
+        **model,
+        "state": {**state, "outputs": clean_outputs(state["outputs"], widgets)},
+    }
+
+
+def _views(outputs: Iterable[NotebookNode]) -> list[str]:
+    data = [output.get("data", {}) for output in outputs]
+    return [bundle[WIDGET_VIEW]["model_id"] for bundle in data if WIDGET_VIEW in bundle]
 
 
 def _is_progress_bar(model_id: str, widgets: Widgets) -> bool:
@@ -181,4 +190,5 @@ def _is_progress_bar(model_id: str, widgets: Widgets) -> bool:
 
 
 def _references(value: Any) -> list[str]:
+    """Ids of the models that a model's state refers to, or shows inside it."""
     return REFERENCE.findall(json.dumps(value)) if value else []
