@@ -13,7 +13,8 @@ from tools.notebooks.paths import read, to_text, write
 
 def view(model_id: str) -> NotebookNode:
     data = {WIDGET_VIEW: {"model_id": model_id, "version_major": 2}}
-    return v4.new_output("display_data", data=data | {"text/plain": "widget"})
+    data["text/plain"] = f"<lmbook.widgets.vectors.Box object at 0x{ord(model_id[1])}>"
+    return v4.new_output("display_data", data=data)
 
 
 def model(name: str, **state: object) -> dict:
@@ -99,6 +100,7 @@ def test_outputs_keep_what_a_reader_sees():
 
 def test_only_the_widgets_shown_are_kept():
     notebook = normalise(executed())
+    assert notebook.cells[2].outputs[0].data["text/plain"] == "Box()"
     state = notebook.metadata.widgets[WIDGET_STATE]["state"]
     names = [state[key]["model_name"] for key in sorted(state)]
     assert names == ["HBoxModel", "IntSliderModel", "LayoutModel", "LinkModel"]

@@ -23,6 +23,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 PROGRESS_BARS = {"FloatProgressModel", "IntProgressModel"}
 REFERENCE = re.compile(r'(?:IPY_MODEL_|"model_id": ")(\w+)')
+# How Python prints a widget that does not say how: with its address in memory.
+WIDGET_REPR = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>")
 # A line that was drawn over by what follows its carriage return.
 OVERDRAWN = re.compile(r"^[^\n]*\r(?=[^\n])", re.MULTILINE)
 
@@ -61,6 +63,9 @@ def clean_outputs(
             view = output.data.get(WIDGET_VIEW)
             if view and _is_progress_bar(view["model_id"], widgets):
                 continue
+            if view:
+                shown = WIDGET_REPR.sub(r"\1()", output.data.get("text/plain", ""))
+                output.data["text/plain"] = shown
             output.pop("transient", None)
             if "execution_count" in output:
                 output.execution_count = None

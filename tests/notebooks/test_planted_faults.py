@@ -1,0 +1,249 @@
+"""A fault in lmbook is caught by the notebook that teaches what it breaks.
+
+Each fault is planted in a copy of the project, and the notebook's own tests are run
+there.  What counts is an assertion in a cell or an output that differs; a cell that
+shows lmbook's source differs of course, and does not count, nor does staleness.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tools.notebooks.paths import ROOT, first_line, read
+
+GRADIENTS = "ch04_mathematics/s2_gradients.ipynb"
+ACTIVATIONS = "ch04_mathematics/s1_activations.ipynb"
+SIMILARITY = "ch04_mathematics/s3_similarity.ipynb"
+LANGUAGE_MODEL = "ch05_project/s2_language_model.ipynb"
+SHOWS_SOURCE = re.compile(r"\b(show_source|getsource)\(")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``right`` stands exactly once in ``module``; the fault is ``wrong``."""
+
+    name: str
+    module: str
+    right: str
+    wrong: str
+    notebook: str
+
+
+FAULTS = [
+    Fault(
+        "the sign of a derivative",
+        "activations.py",
+        "return sigmoid(x) * sigmoid(-x)",
+        "return -sigmoid(x) * sigmoid(-x)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "a derivative that is half of it, in backpropagation",
+        "activations.py",
+        "return sigmoid(x) * sigmoid(-x)",
+        "return 0.5 * sigmoid(x) * sigmoid(-x)",
+        GRADIENTS,
+    ),
+    Fault(
+        "the factor 2 of the chain rule in tanh",
+        "activations.py",
+        "return 4 * _sigmoid_slope(2 * np.clip",
+        "return 2 * _sigmoid_slope(2 * np.clip",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "the wrong axis in softmax",
+        "activations.py",
+        "def softmax(x: ArrayLike, axis: int = -1)",
+        "def softmax(x: ArrayLike, axis: int = 0)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "softmax without its largest score taken away",
+        "activations.py",
+        "half = half - half.max(axis=axis, keepdims=True)",
+        "half = half - 0",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "log-softmax as the logarithm of softmax",
+        "activations.py",
+        "return shifted - np.log(total)",
+        "return np.log(np.exp(shifted) / total)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "two digits swapped in GELU's constant",
+        "activations.py",
+        "GELU_CUBIC = 0.044715",
+        "GELU_CUBIC = 0.047415",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "half of the product rule in SiLU's derivative",
+        "activations.py",
+        "return sigmoid(x) + np.clip(x, -1e3, 1e3) * _sigmoid_slope(x)",
+        "return sigmoid(x)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "the leaky slope",
+        "activations.py",
+        "def leaky_relu(x: ArrayLike, negative_slope: float = 0.01)",
+        "def leaky_relu(x: ArrayLike, negative_slope: float = 0.1)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "the slope at the kink of ReLU",
+        "activations.py",
+        "slope = np.where(x > 0,",
+        "slope = np.where(x >= 0,",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "perplexity with the wrong base",
+        "metrics.py",
+        "return math.exp(_checked(nats))",
+        "return 2 ** _checked(nats)",
+        ACTIVATIONS,
+    ),
+    Fault(
+        "Pearson without centring",
+        "similarity.py",
+        "return scaled - scaled.mean()",
+        "return scaled",
+        SIMILARITY,
+    ),
+    Fault(
+        "the square root of the norm",
+        "similarity.py",
+        "return scaled / np.sqrt(scaled @ scaled)",
+        "return scaled / (scaled @ scaled)",
+        SIMILARITY,
+    ),
+    Fault(
+        "no direction taken for a direction",
+        "similarity.py",
+        "if not vector.any():",
+        "if False:",
+        SIMILARITY,
+    ),
+    Fault(
+        "a dropped forget gate",
+        "models/lstm.py",
+        "c = f * c + i * g",
+        "c = c + i * g",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "swapped gates",
+        "models/lstm.py",
+        "i, f, g, o = gates.chunk(4, dim=1)",
+        "f, i, g, o = gates.chunk(4, dim=1)",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "the memory shown without its tanh",
+        "models/lstm.py",
+        "h = o * torch.tanh(c)",
+        "h = o * c",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "targets that are the inputs, not one step ahead",
+        "text/batches.py",
+        "ids[1 : used + 1]",
+        "ids[:used]",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "rows that do not go on where they left off",
+        "text/batches.py",
+        "for start in range(0, self.steps, self.seq_len):",
+        "for start in reversed(range(0, self.steps, self.seq_len)):",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "no state carried in validation",
+        "training/trainer.py",
+        "logits, state = model(inputs, state)",
+        "logits, state = model(inputs)",
+        LANGUAGE_MODEL,
+    ),
+    Fault(
+        "gradients that are never cleared",
+        "training/trainer.py",
+        "optimizer.zero_grad()",
+        "pass",
+        LANGUAGE_MODEL,
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_can_be_planted(fault: Fault):
+    source = (ROOT / "lmbook" / fault.module).read_text("utf-8")
+    assert source.count(fault.right) == 1
+    assert (ROOT / "book" / fault.notebook).is_file()
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that the notebooks' tests need."""
+    root = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "vendor")
+    for name in ("lmbook", "book", "tools", "tests/notebooks"):
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    for name in ("pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+def caught(copy: Path, notebook: str) -> Iterator[str]:
+    """Run the notebook's tests in the copy; the cells that failed, and how."""
+    cells = read(copy / "book" / notebook).cells
+    shows_source = [
+        index
+        for index, cell in enumerate(cells)
+        if cell.cell_type == "code" and SHOWS_SOURCE.search(cell.source)
+    ]
+    command = [
+        *(sys.executable, "-m", "pytest", "tests/notebooks/test_outputs.py"),
+        # One failure more than those that do not count.
+        *("-m", "not full", "-k", notebook, f"--maxfail={len(shows_source) + 1}"),
+        *("-v", "--color=no", "--tb=no", "-p", "no:randomly"),
+    ]
+    run = subprocess.run(command, cwd=copy, stdout=subprocess.PIPE, text=True)
+    assert run.returncode in (0, 1), run.stdout
+    for index, how in re.findall(r"::cell (\d+) FAILED.*?(?:\n|$)()", run.stdout):
+        if int(index) not in shows_source:
+            yield f"cell {index} ({first_line(cells[int(index)].source)}){how}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("notebook", sorted({fault.notebook for fault in FAULTS}))
+def test_without_a_fault_nothing_is_caught(copy: Path, notebook: str):
+    assert list(caught(copy, notebook)) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_caught(
+    copy: Path, fault: Fault, capsys: pytest.CaptureFixture[str]
+):
+    path = copy / "lmbook" / fault.module
+    right = path.read_text("utf-8")
+    path.write_text(right.replace(fault.right, fault.wrong), "utf-8")
+    try:
+        cells = list(caught(copy, fault.notebook))
+    finally:
+        path.write_text(right, "utf-8")
+    assert cells, f"{fault.name}: no cell of {fault.notebook} caught it"
+    with capsys.disabled():
+        print(f"\n{fault.name}: caught by {fault.notebook}, {cells[0]}")
