@@ -1,10 +1,18 @@
-# Every target sets up what it needs by itself; README.md has the plain commands.
-PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3 python,$(if $(shell command -v $(p) 2>/dev/null),$(p))))
+# Every target sets up what it needs; README.md has the plain commands behind each.
+# Another Python:   make book PYTHON=/path/to/python3.12
+# Other options:    make lab LAB="--no-browser --port 9000"
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	"$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
-.PHONY: help book lab test test-full notebooks student bench bench-gpu lint lock clean setup assets
 .DEFAULT_GOAL := help
+.PHONY: help setup assets book lab test test-full notebooks student bench \
+	lighthouse lint lock clean
+# Targets share .venv and _build: under -j they still run one after another.
+.NOTPARALLEL:
+# Another environment's modules must not hide those of .venv.
+unexport PYTHONPATH PYTHONHOME
 
 help:
 	@echo "make book        build the book: _build/html/index.html"
@@ -14,13 +22,16 @@ help:
 	@echo "make notebooks   execute again the notebooks whose code has changed"
 	@echo "make student     write the book's notebooks without solutions to student/"
 	@echo "make bench       run the benchmarks, record them in benchmarks/results/"
+	@echo "make lighthouse  measure the built pages with Lighthouse"
 	@echo "make lint        ruff and mypy"
 	@echo "make lock        resolve pyproject.toml's ranges into requirements.txt"
-	@echo "make clean       remove what was built (not .venv)"
+	@echo "make clean       remove what was built (.venv and student/ stay)"
 
 setup:
-	@test -n "$(PYTHON)" || { echo "error: no Python found; install Python 3.11" >&2; exit 2; }
-	@"$(PYTHON)" tools/setup_env.py
+	@python="$(PYTHON)"; command -v "$$python" >/dev/null || { \
+	echo "error: no Python$${python:+ at $$python}: install Python 3.11, or name one:" \
+	"make book PYTHON=/path/to/python3.11" >&2; exit 2; }; \
+	"$$python" tools/setup_env.py
 
 assets: setup
 	@$(PY) -m tools.site.assets
@@ -28,8 +39,8 @@ assets: setup
 book: assets
 	@$(PY) -m tools.site.build
 
-lab: assets
-	@$(PY) -m tools.lab
+lab: setup
+	@$(PY) -m tools.lab $(LAB)
 
 test: book
 	@$(PYTEST) -m "not full"
@@ -46,6 +57,9 @@ student: setup
 bench: setup
 	@$(PY) -m benchmarks
 
+lighthouse: book
+	@$(PY) -m tools.site.lighthouse
+
 lint: setup
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 
@@ -53,5 +67,5 @@ lock: setup
 	@$(PY) -m tools.lock
 
 clean:
-	@rm -rf _build _models student .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf _build _models .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
