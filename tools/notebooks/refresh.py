@@ -6,16 +6,17 @@
     python -m tools.notebooks.refresh --normalise-only   after an edit of the prose
 
 A notebook is saved whole, or, where a cell fails, left as it was: the exit code is
-then 1, and each failing notebook, cell and error is named.
+then 1, and each failing notebook, cell and error is named.  The errata boxes of the
+pages are written anew from their table first.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import click
 from nbformat import NotebookNode
 
+from tools import errata
 from tools.notebooks.execute import TIMEOUT, NotebookFailed, execute
 from tools.notebooks.fingerprint import fingerprint
 from tools.notebooks.normalise import normalise
@@ -45,13 +46,6 @@ def refresh(path: Path, always: bool = False, timeout: float = TIMEOUT) -> str:
     return f"executed in {seconds:.1f} s"
 
 
-def sync_errata(paths: list[Path]) -> None:
-    """Write the errata boxes anew from their table, where the book has one."""
-    if importlib.util.find_spec("tools.errata"):
-        for path in importlib.import_module("tools.errata").sync(paths):
-            click.echo(f"{_short(Path(path))}: errata boxes written")
-
-
 def _short(path: Path) -> str:
     path = path.resolve()
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
@@ -66,10 +60,12 @@ def main(
     files: tuple[Path, ...], always: bool, normalise_only: bool, timeout: float
 ) -> None:
     paths = list(files) or book_notebooks()
-    sync_errata(paths)
+    if not files:
+        errata.sync([page for page in errata.pages() if page.suffix == ".md"])
     failures = 0
     for path in paths:
         try:
+            errata.sync([path])
             if normalise_only:
                 changed = write(normalise(read(path)), path)
                 done = "normalised" if changed else "unchanged"
