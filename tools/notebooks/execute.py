@@ -42,11 +42,13 @@ def kernel_environment(extra: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Environment variables for a kernel that runs this project's own lmbook.
 
     ``extra`` is added last.  MPLBACKEND is unset: with it, figures would not come
-    back to the notebook.
+    back to the notebook.  Threads that wait sleep instead of spinning: on a machine
+    that has other work, training is several times faster so.
     """
     environment = dict(os.environ, PYTHONHASHSEED="0", PYTHONPATH=str(ROOT))
     environment.pop("MPLBACKEND", None)
     environment.update(dict.fromkeys(THREAD_VARIABLES, str(THREADS)))
+    environment["OMP_WAIT_POLICY"] = "PASSIVE"
     with tempfile.TemporaryDirectory(prefix="lmbook-ipython-") as folder:
         yield environment | {"IPYTHONDIR": folder, **extra}
 
