@@ -10,6 +10,7 @@ import ast
 import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import re
 import warnings
 from collections.abc import Iterator
@@ -18,21 +19,37 @@ from pathlib import Path
 PACKAGES = ("numpy", "scipy")
 # What the numbers in the book were computed on.
 VERSIONS = {"numpy": "2.4.6", "scipy": "1.17.1"}
-SHA256 = "0800e36895e4c4086f429dd2d7062c8b9e782e3a743687bd528887915445e900"
+SHA256 = "7b1c894a3d51c077816dde1d14a6492e10501cdee3ece43927b4e766c8adca4a"
 
 FEWEST_WORDS = 4
 LEAST_LETTERS = 0.6  # share of a paragraph's characters that stand in words
-UNDERLINE = re.compile(r"^\s*([-=~^*#]{3,})\s*$")
-PARAMETER = re.compile(r"^[\w*`'\"{][^.]{0,60}? ?: \S|^[\w*, `]{1,40}$")
-ROLE = re.compile(r":[\w:+.-]+:`~?([^`<]+?)(?: *<[^>`]*>)?`")
-QUOTED = re.compile(r"``?([^`]+)``?_{0,2}")
-CITATION = re.compile(r"\s*\[[\w*#]+\]_")
+# Sections of a docstring that hold no sentences.
+LISTS = ("references", "see also", "methods", "routine listings")
+# Directives whose body is prose; what the others hold is left out.
+PROSE_DIRECTIVES = (
+    *("note", "warning", "admonition", "tip", "important", "caution"),
+    *("versionadded", "versionchanged", "deprecated"),
+)
+UNDERLINE = re.compile(r"^\s*([-=~^*#+])\1{2,}\s*$")
+DIRECTIVE = re.compile(r"\.\. *(?:([\w-]+)::)?")
+BULLET = re.compile(r"(?:[-*+•]|\(?(?:\d{1,2}|[a-z])[.)]) +(?=\S)")
+# "name : type", or names alone, as they stand above a parameter's description.
+PARAMETER = re.compile(r"[\w*`'\"{(][^.]{0,60}? ?: \S")
+NAMES = re.compile(r"[\w*, `'\"]{1,40}$")
+LINK = re.compile(r" *<[^<>\s]*[/.][^<>\s]*>(?=`)")
+ROLE = re.compile(r":[\w:+.-]+:(?=`)")
+QUOTED = re.compile(r"``?~?([^`]+)``?_{0,2}")
+CITATION = re.compile(r"(\[[\w*#]+\])_")
 EMPHASIS = re.compile(r"(?<![\w*])\*{1,2}([^*\s][^*]*?)\*{1,2}(?![\w*])")
-NOT_PROSE = re.compile(r">>>|\|\s*\||\\[a-z]+\{|^\.\. |^[|+]|={2,}|\w\(.*\) *=|;$")
+# Code, tables, formulas, addresses, a bare signature.
+NOT_PROSE = re.compile(
+    r">>>|\|\s*\||\\[a-z]+\{|^[|+]|={2,}|\w\(.*\) *=|[;,{[(\\]$|https?:"
+    r"|^\S+\(.*\)(?: ->.*)?$"
+)
 
 
 def docstrings() -> str:
-    """The corpus, one paragraph a line, about 0.6 million words.
+    """The corpus, one paragraph a line, about 650,000 words and signs.
 
     Files come in an order fixed by the hash of their names, so that the parts
     before and after any cut are alike, and no file stands in two parts.
@@ -84,7 +101,7 @@ def _docs(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Call) and _name(node.func).endswith("newdoc"):
             for part in ast.walk(node):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    yield part.value
+                    yield inspect.cleandoc(part.value)
 
 
 def _name(function: ast.expr) -> str:
@@ -93,50 +110,77 @@ def _name(function: ast.expr) -> str:
 
 def _prose(doc: str) -> Iterator[str]:
     """Paragraphs of running text in one docstring, markup removed."""
-    for block in re.split(r"\n\s*\n", doc):
-        lines = block.expandtabs().split("\n")
-        if any(UNDERLINE.match(line) for line in lines) or NOT_PROSE.search(block):
-            lines = _after_heading(lines)
-        for run in _runs(lines):
-            text = _plain(run)
-            words = re.findall(r"[A-Za-z]{2,}", text)
-            if (
-                len(words) >= FEWEST_WORDS
-                and text[-1] in ".!?:"
-                and not NOT_PROSE.search(text)
-                and sum(map(len, words)) > LEAST_LETTERS * len(text)
-            ):
-                yield text
+    section, hidden = "", None  # what is indented deeper than ``hidden`` is no prose
+    for block in re.split(r"\n\s*\n", doc.expandtabs()):
+        lines = [line for line in block.split("\n") if line.strip()]
+        for above, line in enumerate(lines[1:]):
+            if UNDERLINE.match(line) and not UNDERLINE.match(lines[above]):
+                section, hidden = lines[above].strip().lower(), None
+                lines = lines[above + 2 :]
+                break
+        if not lines or section in LISTS:
+            continue
+        if hidden is not None and _indent(lines[0]) > hidden:
+            continue
+        yield from filter(_is_prose, map(_plain, _runs(lines)))
+        hidden = _indent(lines[-1]) if _hides(lines[-1].strip()) else None
 
 
-def _after_heading(lines: list[str]) -> list[str]:
-    """The lines below an underlined title, or none where there is no title."""
-    for index, line in enumerate(lines):
-        if UNDERLINE.match(line):
-            return lines[index + 1 :]
-    return lines
+def _hides(line: str) -> bool:
+    """Whether what is indented below this line is code, a formula or a reference."""
+    directive = DIRECTIVE.match(line)
+    if directive:
+        return directive[1] not in PROSE_DIRECTIVES
+    return line.endswith("::")
 
 
 def _runs(lines: list[str]) -> Iterator[str]:
-    """Split a block where indentation changes: a parameter, then its description."""
+    """Split a block where an item, or another indentation, begins."""
     run: list[str] = []
-    indent = None
-    for line in lines:
-        here = len(line) - len(line.lstrip())
-        opens = PARAMETER.match(line.strip()) and not line.rstrip().endswith(".")
-        if run and (here != indent or opens):
+    indent, hidden = 0, None
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        here, text = _indent(line), line.strip()
+        if text.startswith(">>>"):  # an example; what follows is its output
+            break
+        if hidden is not None and here > hidden:
+            continue
+        hidden = None
+        directive = DIRECTIVE.match(text)
+        if directive and _hides(text):
+            hidden = here
+        bullet = BULLET.match(text)
+        heads = text[-1] != "." and (
+            PARAMETER.match(text) or (NAMES.match(text) and _indent(below) > here)
+        )
+        label = directive or (heads and not bullet)
+        start = here + (bullet.end() if bullet else 0)
+        if run and (start != indent or bullet or label):
             yield " ".join(run)
             run = []
-        if opens and not run:
-            indent = None
-            continue
-        indent = here
-        run.append(line.strip())
+        if not label:
+            indent = start
+            run.append(text[start - here :])
     if run:
         yield " ".join(run)
 
 
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
 def _plain(text: str) -> str:
-    text = CITATION.sub("", ROLE.sub(r"\1", text))
+    """The text without the marks of reStructuredText."""
+    text = ROLE.sub("", LINK.sub("", CITATION.sub(r"\1", text)))
     text = EMPHASIS.sub(r"\1", QUOTED.sub(r"\1", text))
-    return re.sub(r"\s+", " ", text).lstrip("-* ").rstrip().replace("::", ":")
+    return re.sub(r"\s+", " ", text).strip().replace("::", ":")
+
+
+def _is_prose(text: str) -> bool:
+    """Enough words, mostly letters, and either an end or a proper beginning."""
+    words = re.findall(r"[A-Za-z]{2,}", text)
+    return (
+        len(words) >= FEWEST_WORDS
+        and (text[-1] in ".!?:" or text[0].isupper())
+        and not NOT_PROSE.search(text)
+        and sum(map(len, words)) > LEAST_LETTERS * len(text)
+    )

@@ -13,19 +13,22 @@ from lmbook.errors import InputError
 from lmbook.files import atomic_write
 
 UNKNOWN, END = "<unk>", "<eos>"
-# A word with its apostrophe, a number, one Chinese character, one other sign.
+HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# A word or a programmer's name (array_like, x0) with its apostrophe, a number, one
+# Chinese character, one other sign.
 WORD = re.compile(
-    r"[^\W\d_\u4e00-\u9fff]+(?:['’][^\W\d_]+)?|\d+|[^\s\w]|_|[\u4e00-\u9fff]"
+    rf"[^\W\d{HAN}][^\W{HAN}]*(?:['’][^\W\d_{HAN}]+)?|\d+|[^\s\w]|[{HAN}]"
 )
 
 
 def split_words(text: str) -> list[str]:
     """Lower-case words and punctuation; every line ends with ``<eos>``.
 
-    Chinese, which writes no spaces, is split into single characters.
+    Names as programs have them (``array_like``) stay whole.  Chinese, which writes no
+    spaces, is split into single characters.
 
-    >>> split_words("Don't panic!\\n你好")
-    ["don't", 'panic', '!', '<eos>', '你', '好', '<eos>']
+    >>> split_words("Don't use x_0!\\n你好")
+    ["don't", 'use', 'x_0', '!', '<eos>', '你', '好', '<eos>']
     """
     words: list[str] = []
     for line in text.lower().splitlines():

@@ -24,7 +24,8 @@ def file(tmp_path):
     ("text", "words"),
     [
         ("It's 2 o'clock.", ["it's", "2", "o'clock", ".", "<eos>"]),
-        ("a_b  x²\n\n你好 NumPy", ["a", "_", "b", "x²", "<eos>"]),
+        ("array_like  x²\n\n你好 NumPy", ["array_like", "x²", "<eos>"]),
+        ("2.5 __init__ f(x0)=-1", "2 . 5 __init__ f ( x0 ) = - 1 <eos>".split()),
         ("", []),
     ],
 )
@@ -34,6 +35,7 @@ def test_words(text, words):
 
 def test_chinese_is_split_into_characters():
     assert split_words("你好，NumPy！") == ["你", "好", "，", "numpy", "！", "<eos>"]
+    assert split_words("用NumPy库𠀀㐀") == ["用", "numpy", "库", "𠀀", "㐀", "<eos>"]
 
 
 def test_vocabulary_keeps_the_commonest(tmp_path):

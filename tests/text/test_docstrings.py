@@ -40,29 +40,61 @@ def test_another_text_is_announced(monkeypatch):
         docstrings.docstrings()
 
 
+def prose(doc):
+    tree = docstrings.ast.parse(f"def f():\n    {doc!r}")
+    return [p for found in docstrings._docs(tree) for p in docstrings._prose(found)]
+
+
 def test_markup_goes_and_code_is_left_out():
-    doc = """Sum of `a` and :func:`~numpy.b`, as in [1]_.
+    doc = """The sum of `a` and :func:`~numpy.b`, see also
+    `the page <https://x.org/>`__ [1]_.
+
+    bdtri(k, n, y, out=None)
 
     Parameters
     ----------
     a : array_like
-        The first of the two **numbers** to be added.
+        The first of the two **numbers** to be added,
+        as long as
+        it is one.
+    axis
+        Axis along which it is computed.
+
+    See Also
+    --------
+    c : Another function that is like it.
+
+    Notes
+    -----
+    It is known that :math:`0 < \\alpha` for every one::
+
+        for this is code that looks like a sentence.
+
+    .. math::
+
+        where this is a formula with many words.
+
+    .. versionadded:: 1.2
+        This note about the version is a sentence.
+
+    - The first item goes on
+      in a second line.
+    - The second item is short.
 
     >>> add(1, 2)
-    3
+    the output of an example, as a sentence.
 
-    See below::
-
-        x = 1
+    References
+    ----------
+    .. [1] A. Author, "A title of some words."
+       The journal that it is in.
     """
-    kept = list(
-        docstrings._prose(
-            docstrings.ast.get_docstring(
-                docstrings.ast.parse(f"def f():\n    {doc!r}").body[0]
-            )
-        )
-    )
-    assert kept == [
-        "Sum of a and numpy.b, as in.",
-        "The first of the two numbers to be added.",
+    assert prose(doc) == [
+        "The sum of a and numpy.b, see also the page [1].",
+        "The first of the two numbers to be added, as long as it is one.",
+        "Axis along which it is computed.",
+        r"It is known that 0 < \alpha for every one:",
+        "This note about the version is a sentence.",
+        "The first item goes on in a second line.",
+        "The second item is short.",
     ]
