@@ -29,6 +29,8 @@ def main() -> None:
         _fail(error.format_message(), 2)
     except (InputError, ArithmeticError) as error:
         _fail(str(error), 2)
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {error.strerror}", 2)
 
 
 def _fail(message: str, code: int) -> None:
@@ -81,7 +83,7 @@ def cli() -> None:
 @click.option("--max-minutes", type=float, help="Stop after this long.")
 @click.option("--max-steps", type=int, help="Stop after this many batches.")
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @_as_json
 def train(
     preset_name: str,
@@ -105,12 +107,12 @@ def train(
     trainer.best_device(config.device)
     data = load_data(
         text,
-        vocab_size or chosen.model.vocab_size,
+        chosen.model.vocab_size if vocab_size is None else vocab_size,
         test=0.0,
         valid_path=valid,
         at_most=vocab_size is None,
     )
-    trainer.ContiguousBatches(data.train, config.batch_size, config.seq_len)
+    trainer.cut(data, config)
     folder = checkpoint.require_new_folder(out)
     sizes = dataclasses.replace(chosen.model, vocab_size=len(data.vocabulary))
     model = presets.new_model(sizes, seed)
@@ -129,7 +131,7 @@ def train(
             "valid_unknown_share": data.unknown_share("valid"),
             "steps": last["step"],
             "seconds": last["seconds"],
-            "tokens_per_second": last["tokens"] / last["seconds"],
+            "tokens_per_second": last["tokens_per_second"],
             "out": str(folder),
         },
         as_json,

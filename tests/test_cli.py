@@ -92,6 +92,7 @@ def test_validation_from_its_own_file(folder, tmp_path):
 def files(tmp_path):
     (tmp_path / "good.txt").write_text(TEXT)
     (tmp_path / "tiny.txt").write_text("one two three one two\n")
+    (tmp_path / "late.txt").write_text("word " * 200 + " \n" * 300)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "binary.txt").write_bytes(b"\x80\x81")
     (tmp_path / "full").mkdir()
@@ -114,7 +115,12 @@ def files(tmp_path):
         ("--text good.txt --out m --preset big", "presets: article"),
         ("--text good.txt --out m --device tpu", "must be one of auto, cpu"),
         ("--text good.txt --out m --max-steps 0", "max_steps must be greater than 0"),
+        ("--text good.txt --out m --max-minutes nan", "max_minutes must be greater"),
+        ("--text good.txt --out m --vocab-size 0", "got 0"),
         ("--text good.txt --out m --seed x", "'x' is not a valid integer"),
+        ("--text good.txt --out m --seed -1", "-1 is not in the range"),
+        ("--text good.txt --out m --valid gone.txt", "named 'gone.txt'"),
+        ("--text late.txt --out m", "leaves 0 for it"),
         ("--text good.txt", "Missing option '--out'"),
     ],
 )
@@ -137,6 +143,8 @@ def test_a_users_error_is_one_line_and_exit_code_2(files, arguments, message):
         (lambda f: (f / "config.json").write_text('{"hidden_size": 7}'), "is damaged"),
         (lambda f: (f / "vocabulary.json").write_text('["<unk>"]'), "1 words in"),
         (lambda f: (f / "config.json").write_text("{"), "is damaged"),
+        (lambda f: (f / "config.json").write_text("[1]"), "is damaged"),
+        (lambda f: (f / "vocabulary.json").write_bytes(b"\xff"), "is damaged"),
     ],
 )
 def test_a_damaged_model_is_named(folder, tmp_path, break_it, message):

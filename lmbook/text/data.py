@@ -77,9 +77,9 @@ def _cut(text: str, valid: float, test: float) -> dict[str, str]:
 
 def _boundary(text: str, mark: int) -> int:
     """Just past the first line end, else space, within 1 % of the text; else mark."""
-    slack = max(200, len(text) // 100)
+    slack = max(20, len(text) // 100)
     for separator in "\n ":
         found = text.find(separator, mark, mark + slack)
-        if found >= 0:
+        if 0 <= found < len(text) - 1:
             return found + 1
     return mark

@@ -81,8 +81,10 @@ def load(folder: str | Path) -> tuple[LSTMLanguageModel, Vocabulary]:
         vocabulary = Vocabulary.load(folder / WORDS)
         model = LSTMLanguageModel(config)
         model.load_state_dict(load_file(folder / WEIGHTS))
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
     except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:200]
         raise InputError(f"the model in {folder} is damaged: {reason}") from None
     if len(vocabulary) != config.vocab_size:
         raise InputError(

@@ -65,8 +65,8 @@ class History:
     """What was measured on the way: one record an evaluation, the last at the end.
 
     A record holds ``step``, ``tokens`` (trained on so far), ``seconds``,
-    ``train_nats`` (mean since the record before) and ``valid_nats``, the last two
-    in nats per token.
+    ``tokens_per_second`` (of training alone, without evaluations), ``train_nats``
+    (mean since the record before) and ``valid_nats``, both in nats per token.
     """
 
     records: list[dict[str, float]] = field(default_factory=list)
@@ -87,16 +87,18 @@ def train(
     Truncated back-propagation through time: the text is read window by window; the
     state goes on from window to window, the gradient does not.  Adam, with the norm
     of the gradient clipped and the rate falling along a cosine.  Raises ``Diverged``
-    when the loss is no longer finite.
+    when the loss is no longer finite, ``InputError`` where :func:`cut` does.
     """
     config = config or TrainConfig()
     device = best_device(config.device)
-    batches = ContiguousBatches(data.train, config.batch_size, config.seq_len)
+    batches = cut(data, config)
     model.to(device).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    # Fused: one pass over the weights instead of one for each operation.
+    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
 
     history = History()
     start, step, tokens, progress = time.perf_counter(), 0, 0, 0.0
+    evaluating = 0.0  # seconds of it
     recent: list[float] = []
     state: State | None = None
     stream = iter(batches)
@@ -130,18 +132,36 @@ def train(
             bar.update(round(100 * progress) - bar.n)
             passed = (int(p * config.evaluations + 1e-9) for p in (before, progress))
             if len(set(passed)) > 1:
+                valid_nats = evaluate(model, data.valid)
                 record = {
                     "step": step,
                     "tokens": tokens,
                     "seconds": time.perf_counter() - start,
+                    "tokens_per_second": tokens / (seconds - evaluating),
                     "train_nats": float(np.mean(recent)),
-                    "valid_nats": evaluate(model, data.valid),
+                    "valid_nats": valid_nats,
                 }
                 history.records.append(record)
+                evaluating += record["seconds"] - seconds
                 perplexity = metrics.perplexity(record["valid_nats"])
                 bar.set_postfix(step=step, valid_perplexity=f"{perplexity:.1f}")
                 recent.clear()
     return history
+
+
+def cut(data: LanguageData, config: TrainConfig) -> ContiguousBatches:
+    """The training part in batches.
+
+    Raises ``InputError`` if it is too short for one, or the validation part too
+    short to predict anything: now, and not after an hour of training.
+    """
+    batches = ContiguousBatches(data.train, config.batch_size, config.seq_len)
+    if len(data.valid) < 2:
+        raise InputError(
+            "the validation part needs at least 2 tokens; "
+            f"the text leaves {len(data.valid)} for it"
+        )
+    return batches
 
 
 @torch.no_grad()
@@ -149,7 +169,8 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
     """Mean nats per token over ``ids``, read once from beginning to end.
 
     The state is carried through the whole text; the first token, which nothing
-    precedes, is given, every other is predicted.
+    precedes, is given, every other is predicted.  Raises ``Diverged`` where the
+    mean is not a finite number.
     """
     was_training = model.training
     device = next(model.parameters()).device
@@ -161,6 +182,8 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
         logits, state = model(inputs, state)
         total += cross_entropy(logits[0], targets[0], reduction="sum").item()
     model.train(was_training)
+    if not math.isfinite(total):
+        raise Diverged(f"the loss on this text is {total}: the weights are unusable")
     return total / batches.steps
 
 

@@ -63,10 +63,13 @@ def test_splits_are_consecutive_and_whole(file):
     assert data.unknown_share("train") < 0.1 < data.unknown_share("test")
 
 
-@pytest.mark.parametrize("text", ["word " * 1000, "字" * 3000])
-def test_a_text_in_one_line_is_split_too(file, text):
+@pytest.mark.parametrize(
+    "text", ["word " * 1000, "字" * 3000, "a word " * 30 + "here.\n", "字\n" * 99]
+)
+def test_short_texts_and_long_lines_are_split_too(file, text):
     data = load_data(file(text), vocab_size=2)
-    assert data.num_chars["test"] / len(text) == pytest.approx(0.1, abs=0.01)
+    assert data.num_chars["test"] / len(text) == pytest.approx(0.1, abs=0.02)
+    assert data.num_chars["valid"] / len(text) == pytest.approx(0.1, abs=0.02)
 
 
 def test_validation_from_a_file_of_its_own(file, tmp_path):

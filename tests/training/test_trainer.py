@@ -1,6 +1,7 @@
 """Training: what it computes, what it carries, when it stops."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,15 @@ from lmbook.training.presets import PRESETS, new_model, preset
 
 CONFIG = LSTMConfig(vocab_size=11, embedding_size=6, hidden_size=8, num_layers=2)
 TRAIN = TrainConfig(batch_size=5, seq_len=7, learning_rate=0.02, evaluations=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Matrices this small are quicker without threads that wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,66 @@ def test_a_diverging_run_says_so(data):
         model.output.bias[3] = float("nan")
     with pytest.raises(Diverged, match="became nan at step 1.*learning rate"):
         train(model, data, TRAIN)
+
+
+def test_weights_that_predict_nothing_are_named(data):
+    model = new_model(CONFIG, seed=0)
+    with torch.no_grad():
+        model.output.weight.fill_(float("inf"))
+    with pytest.raises(Diverged, match="the loss on this text is"):
+        evaluate(model, data.valid)
+
+
+def test_a_missing_validation_part_is_named_before_training(data):
+    short = dataclasses.replace(data, valid=data.valid[:1])
+    model = new_model(CONFIG, seed=0)
+    before = model.output.weight.clone()
+    with pytest.raises(InputError, match="validation part .* leaves 1"):
+        train(model, short, TRAIN)
+    assert torch.equal(model.output.weight, before)
+
+
+def test_it_is_adam_with_clipping_along_a_cosine(data):
+    """Two windows again, with PyTorch's plain optimiser in float64."""
+    options = {"max_steps": 2, "clip_norm": 0.05, "evaluations": 1}
+    model, peer = (new_model(CONFIG, seed=6).double() for _ in range(2))
+    train(model, data, dataclasses.replace(TRAIN, **options))
+
+    optimizer = torch.optim.Adam(peer.parameters(), fused=False, foreach=False)
+    state = None
+    for step in range(2):
+        rate = TRAIN.learning_rate * (0.1 + 0.9 * (1 + np.cos(np.pi * step / 2)) / 2)
+        optimizer.param_groups[0]["lr"] = rate
+        rows = data.train[: 5 * 239].reshape(5, 239)
+        targets = data.train[1 : 5 * 239 + 1].reshape(5, 239)
+        window = slice(7 * step, 7 * step + 7)
+        logits, state = peer(torch.from_numpy(rows[:, window]), state)
+        state = tuple(part.detach() for part in state)
+        scores = torch.log_softmax(logits, dim=-1)
+        goal = torch.from_numpy(targets[:, window])[:, :, None]
+        optimizer.zero_grad()
+        (-scores.gather(2, goal).mean()).backward()
+        length = sum(p.grad.square().sum() for p in peer.parameters()).sqrt()
+        assert length > 0.05
+        for parameter in peer.parameters():
+            parameter.grad *= 0.05 / (length + 1e-6)
+        optimizer.step()
+    for a, b in zip(model.parameters(), peer.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=1e-9)
+
+
+def test_throughput_leaves_evaluation_out(data, monkeypatch):
+    def slow(model, ids):
+        time.sleep(0.3)
+        return 1.0
+
+    monkeypatch.setattr("lmbook.training.trainer.evaluate", slow)
+    options = {"max_steps": 4, "evaluations": 2}
+    history = train(new_model(CONFIG, 0), data, dataclasses.replace(TRAIN, **options))
+    last = history.last
+    assert last["seconds"] > 0.6
+    busy = last["tokens"] / last["tokens_per_second"]
+    assert 0 < busy < last["seconds"] - 0.55
 
 
 def test_minutes_end_training(data):
