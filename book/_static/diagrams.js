@@ -13,6 +13,7 @@
     mermaid.initialize({
       startOnLoad: false,
       theme: dark() ? "dark" : "neutral",
+      themeVariables: dark() ? { edgeLabelBackground: "#222" } : {},
       fontFamily: getComputedStyle(document.body).fontFamily,
     });
     await mermaid.run({ nodes: diagrams });

@@ -32,11 +32,20 @@ MATHJAX = {
     "es5/input/tex/extensions/": "mathjax/input/tex/extensions/",
     "es5/a11y/assistive-mml.js": "mathjax/a11y/assistive-mml.js",
 }
+# The widget manager's own icons, asked for whether a widget shows one or not.
+WIDGETS = {"dist/embed-amd.js": "embed-amd.js"} | {
+    f"dist/{name}.woff2": f"{name}.woff2"
+    for name in (
+        "1551f4f60c37af51121f",
+        "7a3337626410ca2f4071",
+        "d878b0a6a1144760244f",
+    )
+}
 FOR_PAGES = {
     "mathjax": MATHJAX,
     "mermaid": {"dist/mermaid.min.js": "mermaid.min.js"},
     "requirejs": {"require.js": "require.js"},
-    "@jupyter-widgets/html-manager": {"dist/embed-amd.js": "embed-amd.js"},
+    "@jupyter-widgets/html-manager": WIDGETS,
 }
 FOR_TESTS = {"axe-core": {"axe.min.js": "axe.min.js"}}
 

@@ -5,6 +5,7 @@ would load some of them everywhere or from other hosts; here every page gets jus
 what stands on it, from ``_static/vendor``.
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -38,6 +39,7 @@ def choose_scripts(
     """Drop the scripts that this page has no use for; make diagrams work offline."""
     has_diagram = doctree is not None and doctree.next_node(mermaid) is not None
     has_widget = WIDGET_VIEW in context.get("body", "")
+    has_formula = 'class="math' in context.get("body", "")
     kept = []
     for script in context["script_files"]:
         name = str(getattr(script, "filename", script) or "")
@@ -46,16 +48,24 @@ def choose_scripts(
             continue
         if name.endswith(WIDGET_SCRIPTS) and not has_widget:
             continue
+        if ("MathJax" in body or "mathjax" in name) and not has_formula:
+            continue
         kept.append(script)
     context["script_files"][:] = kept
     if has_diagram:
         for name in ("vendor/mermaid.min.js", "diagrams.js"):
             app.add_js_file(name, loading_method="defer")
     if has_widget:
-        # require.js asks for anywidget by name; its file lies beside the others.
-        path = context["pathto"]("_static/vendor/anywidget", resource=True)
+        # Read by require.js when it starts: where what is asked for by name lies.
+        vendor = context["pathto"]("_static/vendor", resource=True)
+        manager = "@jupyter-widgets/html-manager"
+        paths = {
+            "anywidget": f"{vendor}/anywidget",
+            manager: f"{vendor}/embed-amd",
+            f"{manager}/dist/libembed-amd": f"{vendor}/embed-amd",
+        }
         app.add_js_file(
-            None, body=f'require.config({{paths: {{anywidget: "{path}"}}}});'
+            None, body=f"var require = {json.dumps({'paths': paths})};", priority=1
         )
 
 

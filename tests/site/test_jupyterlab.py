@@ -1,0 +1,223 @@
+"""The book in JupyterLab, as ``make lab`` opens it and a student meets it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tools import lab
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "reader"
+NOTEBOOK = "book/ch04_mathematics/s1_activations.ipynb"
+MINUTE = 60_000
+# JupyterLab's own application object: commands, the notebook's model, the kernel.
+RUN_ALL = "() => jupyterapp.commands.execute('notebook:run-all-cells')"
+PANEL = "jupyterapp.shell.currentWidget"
+IDLE = f"() => {PANEL}.sessionContext.session?.kernel?.status === 'idle'"
+CELLS = f"() => {PANEL}.content.model.toJSON().cells"
+ASK_KERNEL = (
+    "async code => { let said = '';"
+    f"const future = {PANEL}.sessionContext.session.kernel.requestExecute({{code}});"
+    "future.onIOPub = message => { said += message.content.text || '' };"
+    "await future.done; return said; }"
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book in a path with a space: JupyterLab saves what it opens."""
+    copy = tmp_path_factory.mktemp("lab") / "一本 书"
+    ignored = shutil.ignore_patterns("__pycache__", "vendor", ".ipynb_checkpoints")
+    for name in ("book", "lmbook", "tools"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def server(copy: Path) -> Iterator[str]:
+    """Address of the server that ``make lab`` starts, for a reader new to Jupyter."""
+    home = copy.parent / "home"
+    home.mkdir()
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
+    port = free_port()
+    options = f"--no-browser --port {port} --expose-app-in-browser"
+    address = f"http://localhost:{port}"
+    log = home / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tools.lab", *options.split()),
+                f"--IdentityProvider.token={TOKEN}",
+            ],
+            cwd=copy,
+            env=kept | {"HOME": str(home), "IPYTHONDIR": str(home / "ipython")},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        for _ in range(120):
+            assert process.poll() is None, log.read_text("utf-8")
+            try:
+                urllib.request.urlopen(f"{address}/api", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"JupyterLab does not answer: {log.read_text('utf-8')}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def notebook(server: str, browser: Browser) -> Iterator[Page]:
+    """A chapter notebook open in JupyterLab, its kernel ready."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(2 * MINUTE)
+    page.goto(f"{server}/lab/tree/{NOTEBOOK}?token={TOKEN}")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    page.wait_for_function(IDLE)
+    yield page
+    page.close()
+
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.browser
+def test_the_book_opens_at_its_cover_in_chinese(server: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{server}/?token={TOKEN}")
+    cover = page.locator(".jp-MarkdownViewer")
+    expect(cover).to_contain_text("从哪里读起", timeout=MINUTE)
+    expect(cover).not_to_contain_text(":::")
+    expect(page.locator(".lm-MenuBar")).to_contain_text("文件")
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_interface_is_chinese(notebook: Page) -> None:
+    menu = notebook.locator(".lm-MenuBar").first
+    for word in ("文件", "编辑", "运行", "内核", "帮助"):
+        expect(menu).to_contain_text(word)
+
+
+@pytest.mark.browser
+def test_boxes_and_formulas_are_drawn(notebook: Page) -> None:
+    box = notebook.locator(".jp-MarkdownOutput aside", has_text="勘误 E40").first
+    expect(box).to_be_visible()
+    text = notebook.locator(".jp-Notebook").inner_text()
+    assert ":::" not in text
+    assert notebook.locator(".jp-MarkdownOutput .katex, mjx-container").count()
+
+
+@pytest.mark.browser
+def test_stored_figures_are_trusted(notebook: Page) -> None:
+    figures = [
+        index
+        for index, cell in enumerate(notebook.evaluate(CELLS))
+        for output in cell.get("outputs", [])
+        if "image/svg+xml" in output.get("data", {})
+    ]
+    assert figures
+    cell = notebook.locator(f".jp-Cell[data-windowed-list-index='{figures[0]}']")
+    assert notebook.evaluate(f"() => {PANEL}.content.model.cells.get(1) !== undefined")
+    trusted = f"() => {PANEL}.content.widgets.every(cell => cell.model.trusted)"
+    assert notebook.evaluate(trusted)
+    notebook.evaluate(f"n => {PANEL}.content.scrollToItem(n, 'center')", figures[0])
+    expect(cell.locator(".jp-RenderedSVG")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_kernel_is_the_projects_own(notebook: Page, copy: Path) -> None:
+    code = "import sys, lmbook, os; print(sys.executable, os.getcwd(), sep='\\n')"
+    executable, folder = notebook.evaluate(ASK_KERNEL, code).splitlines()
+    assert executable == sys.executable
+    assert Path(folder) == (copy / NOTEBOOK).parent
+
+
+@pytest.mark.browser
+def test_all_cells_run_and_a_widget_moves(notebook: Page) -> None:
+    notebook.evaluate(RUN_ALL)
+    notebook.wait_for_function(IDLE, timeout=4 * MINUTE)
+    cells = notebook.evaluate(CELLS)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code if cell["source"])
+    wrong = [
+        output
+        for cell in code
+        for output in cell["outputs"]
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
+    assert wrong == []
+
+    index = next(
+        n for n, cell in enumerate(cells) if "ActivationExplorer()" in cell["source"]
+    )
+    notebook.evaluate(f"n => {PANEL}.content.scrollToItem(n, 'center')", index)
+    explorer = notebook.locator(".lmbook-explorer").first
+    slider = explorer.locator("input[data-name=x]")
+    expect(slider).to_be_visible()
+    before = explorer.locator("output").inner_text()
+    assert re.search(r"\d", before)
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    expect(explorer.locator("output")).not_to_have_text(before)
+
+
+def test_a_port_in_use_is_told_in_one_line(capsys: pytest.CaptureFixture) -> None:
+    with socket.socket() as other:
+        other.bind(("localhost", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            lab.options([f"--port={port}", "--no-browser"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: cannot listen on port {port} ")
+
+
+def test_without_a_browser_the_address_is_to_be_opened(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> None:
+        raise webbrowser.Error("no browser")
+
+    monkeypatch.setattr(webbrowser, "get", none)
+    assert "--no-browser" in lab.options([])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "No browser found" in line
+    assert lab.options(["--no-browser"]).count("--no-browser") == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_notebooks_are_trusted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    lab.trust([ROOT / NOTEBOOK])
+    notary = lab.NotebookNotary()
+    opened = lab.nbformat.read(ROOT / NOTEBOOK, as_version=4)
+    assert notary.check_signature(opened)
+    opened.cells[-1].source += "\n# changed"
+    assert not notary.check_signature(opened)
