@@ -103,6 +103,10 @@ function render({ model, el }) {
       <span class="second">f′(x) = ${dy.toFixed(4)}</span>`;
   }
 
+  // Where JupyterLab has shortcuts of its own (the arrow keys), the controls keep theirs.
+  for (const control of [select, ...el.querySelectorAll("input")]) {
+    control.dataset.lmSuppressShortcuts = "true";
+  }
   select.addEventListener("change", () => set("function", select.value));
   for (const slider of el.querySelectorAll("input")) {
     slider.addEventListener("input", () => set(slider.dataset.name, Number(slider.value)));

@@ -79,6 +79,8 @@ function render({ model, el }) {
   }
 
   for (const input of inputs) {
+    // Where JupyterLab has shortcuts of its own (the arrow keys), sliders keep theirs.
+    input.dataset.lmSuppressShortcuts = "true";
     input.addEventListener("input", () => {
       const vector = [...model.get(input.dataset.name)];
       vector[input.dataset.index] = Number(input.value);
