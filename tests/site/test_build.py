@@ -37,7 +37,8 @@ def small_book(tmp_path: Path) -> Path:
 def put_cell(root: Path, output: nbformat.NotebookNode) -> None:
     cell = nbformat.v4.new_code_cell("print('你好')", outputs=[output])
     title = nbformat.v4.new_markdown_cell("# 1.2 一格代码")
-    notebook = nbformat.v4.new_notebook(cells=[title, cell])
+    python = {"language_info": {"name": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=[title, cell], metadata=python)
     nbformat.write(notebook, root / "book" / "cell.ipynb")
 
 

