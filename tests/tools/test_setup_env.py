@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -141,6 +142,28 @@ def test_an_interrupted_set_up_starts_again(tree):
     assert tree.set_up(PIP="killed")[0] != 0
     code, lines, calls = tree.set_up()
     assert (code, lines) == (0, [])
+    assert any("-m venv" in call for call in calls)
+
+
+def test_ctrl_c_ends_in_one_line_and_the_next_run_starts_again(tree):
+    tree.log.write_text("")
+    process = subprocess.Popen(
+        tree.command(),
+        cwd=tree.folder,
+        env=tree.environment(PIP="slow"),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while "--dry-run" not in tree.log.read_text("utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert fails((process.returncode, said.splitlines(), []), "interrupted")
+    code, _, calls = tree.set_up()
+    assert code == 0
     assert any("-m venv" in call for call in calls)
 
 
