@@ -67,7 +67,9 @@ class _WithPresets(click.Command):
         formatter.write("\nPresets:\n" + _describe_presets() + "\n")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False
+)
 @click.version_option(package_name="lmbook")
 def cli() -> None:
     """Train and evaluate the language models of the book."""

@@ -30,10 +30,10 @@ class TrainConfig:
     """How to train; each limit that is None does not limit."""
 
     batch_size: int = 64
-    seq_len: int = 10
+    seq_len: int = 5
     learning_rate: float = 1e-2  # at the start; it falls to a tenth along a cosine
     clip_norm: float = 1.0
-    epochs: int | None = 2
+    epochs: int | None = 1
     max_steps: int | None = None
     max_minutes: float | None = None
     evaluations: int = 10  # how often on the way the validation part is read
@@ -102,7 +102,8 @@ def train(
     recent: list[float] = []
     state: State | None = None
     stream = iter(batches)
-    with tqdm(total=100, unit="%", desc="train", mininterval=1, leave=False) as bar:
+    look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+    with tqdm(total=100, desc="train", bar_format=look, leave=False) as bar:
         while progress < 1:
             window = next(stream, None)
             if window is None:  # the text begins again, and so does the memory
