@@ -1,0 +1,1 @@
+"""Measurements against a peer, each pair in one run: ``python -m benchmarks``."""

@@ -1,0 +1,23 @@
+"""Run the benchmarks and record them: ``python -m benchmarks [name ...]``."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import article_setup, record, training
+
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "training": training.run,
+    "article_setup": article_setup.run,
+}
+
+parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
+names = parser.parse_args().names or list(BENCHMARKS)
+for name in names:
+    if name not in BENCHMARKS:
+        parser.error(f"no benchmark named {name!r}; there are: {', '.join(BENCHMARKS)}")
+for name in names:
+    results = BENCHMARKS[name]()
+    path = record.write(name, results)
+    print(f"{name}: ratio {results['ratio']}, recorded in results/{path.name}")

@@ -1,0 +1,81 @@
+"""The benchmarks measure what they say, on a model small enough to be quick."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import article_setup, record, training
+from lmbook.models.lstm import LSTMConfig
+from lmbook.text import LanguageData, Vocabulary
+from lmbook.training.presets import PRESETS
+
+VOCAB, BATCH = 13, 4
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Sizes of a few units, and a text of 2,000 tokens, in place of the real ones."""
+    article = PRESETS["article"]
+    preset = dataclasses.replace(
+        article,
+        model=LSTMConfig(VOCAB, 5, 6, 2),
+        train=dataclasses.replace(article.train, batch_size=BATCH),
+    )
+    ids = np.random.default_rng(0).integers(0, VOCAB, 2000)
+    words = Vocabulary(["<unk>", *map(str, range(VOCAB - 1))])
+    chars = dict.fromkeys(("train", "valid", "test"), 9000)
+    data = LanguageData(words, ids, ids[:99], ids[:99], chars)
+    monkeypatch.setattr(training, "PRESET", preset)
+    monkeypatch.setattr(article_setup, "CONFIG", preset)
+    monkeypatch.setattr(training, "load_data", lambda *_: data)
+    return ids
+
+
+def test_both_loops_do_the_same_work(small):
+    results = training.run(rounds=3, steps=2)
+    assert len(results["lmbook_tokens_per_second"]) == 3
+    assert len(results["peer_tokens_per_second"]) == 3
+    assert results["ratio"] > 0
+
+
+def test_the_plain_loop_must_be_the_same_model(small, monkeypatch):
+    monkeypatch.setattr(training, "plain_loop", lambda *_: (1.0, [9.9]))
+    with pytest.raises(AssertionError):
+        training.run(rounds=1, steps=1)
+
+
+def test_labels_of_both_ways(small, tmp_path):
+    np.save(tmp_path / "ids.npy", small)
+    ways = {
+        way: article_setup.measure(way, 2, str(tmp_path / "ids.npy"))
+        for way in article_setup.STEPS
+    }
+    windows = (2000 - 1) // article_setup.SEQ_LEN
+    assert ways["one_hot"]["targets"] == windows
+    assert ways["indices"]["targets"] == windows * article_setup.SEQ_LEN
+    assert ways["one_hot"]["label_bytes"] == windows * VOCAB * 8
+    assert ways["indices"]["label_bytes"] == windows * article_setup.SEQ_LEN * 8
+    assert all(result["targets_per_second"] > 0 for result in ways.values())
+
+
+def test_windows_lie_end_to_end():
+    inputs, targets = article_setup.windows(np.arange(100))
+    assert inputs.shape == (2, article_setup.SEQ_LEN)
+    assert (targets == inputs + 1).all()
+    assert inputs[1, 0] == inputs[0, -1] + 1
+
+
+def test_the_record_names_the_processor_and_not_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    path = record.write("some", {"ratio": 1.5})
+    text = path.read_text("utf-8")
+    found = json.loads(text)
+    assert found["ratio"] == 1.5
+    names = {"cpu", "cores", "threads", "instructions", "system", "python"}
+    assert set(found["machine"]) == names | set(record.PACKAGES)
+    assert found["machine"]["cpu"]
+    assert found["machine"]["cores"] >= 1
+    assert found["machine"]["numpy"] == np.__version__
+    assert str(tmp_path) not in text
