@@ -1,5 +1,8 @@
 """Where to compute."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from lmbook.errors import InputError
@@ -25,3 +28,18 @@ def best_device(name: str = "auto") -> torch.device:
         present = ", ".join(device for device, here in available.items() if here)
         raise InputError(f"this machine has no {name} device; it has: {present}")
     return torch.device(name)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread of the CPU.
+
+    An LSTM that reads a single row does many tiny products one after the other;
+    handing each to several threads takes over ten times as long as doing it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,7 +15,7 @@ from lmbook import metrics
 from lmbook.errors import InputError
 from lmbook.models.lstm import LSTMLanguageModel, State
 from lmbook.text import ContiguousBatches, LanguageData
-from lmbook.training.devices import best_device
+from lmbook.training.devices import best_device, one_thread
 
 # Validation windows: long, since no gradient is kept.
 EVALUATION_SEQ_LEN = 256
@@ -33,7 +33,7 @@ class TrainConfig:
     seq_len: int = 5
     learning_rate: float = 1e-2  # at the start; it falls to a tenth along a cosine
     clip_norm: float = 1.0
-    epochs: int | None = 1
+    epochs: int | None = 2
     max_steps: int | None = None
     max_minutes: float | None = None
     evaluations: int = 10  # how often on the way the validation part is read
@@ -180,7 +180,9 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
     batches = ContiguousBatches(ids, 1, EVALUATION_SEQ_LEN)
     for window in batches:
         inputs, targets = (torch.from_numpy(part).to(device) for part in window)
-        logits, state = model(inputs, state)
+        with one_thread():
+            hidden, state = model.hidden(inputs, state)
+        logits = model.output(hidden)
         total += cross_entropy(logits[0], targets[0], reduction="sum").item()
     model.train(was_training)
     if not math.isfinite(total):
