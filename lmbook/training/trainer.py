@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
@@ -59,6 +59,11 @@ class TrainConfig:
             shares.append(seconds / 60 / self.max_minutes)
         return min(1.0, max(shares))
 
+    def is_due(self, before: float, progress: float) -> bool:
+        """Whether an evaluation falls between these two points of progress."""
+        passed = (int(p * self.evaluations + 1e-9) for p in (before, progress))
+        return len(set(passed)) > 1
+
 
 @dataclass
 class History:
@@ -96,58 +101,98 @@ def train(
     # Fused: one pass over the weights instead of one for each operation.
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
 
-    history = History()
-    start, step, tokens, progress = time.perf_counter(), 0, 0, 0.0
-    evaluating = 0.0  # seconds of it
-    recent: list[float] = []
+    log, progress = _Log(), 0.0
+    windows = iter(batches)
     state: State | None = None
-    stream = iter(batches)
     look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
     with tqdm(total=100, desc="train", bar_format=look, leave=False) as bar:
         while progress < 1:
-            window = next(stream, None)
+            window = next(windows, None)
             if window is None:  # the text begins again, and so does the memory
-                stream, state = iter(batches), None
+                windows, state = iter(batches), None
                 continue
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _cosine(progress)
-
+            optimizer.param_groups[0]["lr"] = config.learning_rate * _cosine(progress)
             ids, targets = (torch.from_numpy(part).to(device) for part in window)
-            logits, state = model(ids, state)
-            state = (state[0].detach(), state[1].detach())
-            loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
-
-            step, tokens = step + 1, tokens + targets.numel()
-            recent.append(loss.item())
-            if not math.isfinite(recent[-1]):
+            loss, state = train_step(
+                model, optimizer, ids, targets, state, config.clip_norm
+            )
+            log.add(loss, targets.numel())
+            if not math.isfinite(loss):
                 raise Diverged(
-                    f"the loss became {recent[-1]} at step {step}; "
+                    f"the loss became {loss} at step {log.step}; "
                     f"a learning rate below {config.learning_rate:g} may help"
                 )
-            seconds, before = time.perf_counter() - start, progress
-            progress = config.progress(step, seconds, len(batches))
+
+            before = progress
+            progress = config.progress(log.step, log.seconds, len(batches))
             bar.update(round(100 * progress) - bar.n)
-            passed = (int(p * config.evaluations + 1e-9) for p in (before, progress))
-            if len(set(passed)) > 1:
-                valid_nats = evaluate(model, data.valid)
-                record = {
-                    "step": step,
-                    "tokens": tokens,
-                    "seconds": time.perf_counter() - start,
-                    "tokens_per_second": tokens / (seconds - evaluating),
-                    "train_nats": float(np.mean(recent)),
-                    "valid_nats": valid_nats,
-                }
-                history.records.append(record)
-                evaluating += record["seconds"] - seconds
-                perplexity = metrics.perplexity(record["valid_nats"])
-                bar.set_postfix(step=step, valid_perplexity=f"{perplexity:.1f}")
-                recent.clear()
-    return history
+            if config.is_due(before, progress):
+                valid_nats = log.evaluate(model, data.valid)
+                shown = f"{metrics.perplexity(valid_nats):.1f}"
+                bar.set_postfix(step=log.step, valid_perplexity=shown)
+    return log.history
+
+
+def train_step(
+    model: LSTMLanguageModel,
+    optimizer: torch.optim.Optimizer,
+    ids: Tensor,
+    targets: Tensor,
+    state: State | None,
+    clip_norm: float,
+) -> tuple[float, State]:
+    """Predict every next word of one window, and let the weights learn from it.
+
+    ``ids`` and ``targets`` are (batch, seq_len).  Returns the mean loss in nats and
+    the state after the window.
+    """
+    logits, (h, c) = model(ids, state)  # (batch, seq_len, vocab_size)
+    loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+
+    # Detached: the memory goes on, the gradient stops here.
+    return loss.item(), (h.detach(), c.detach())
+
+
+class _Log:
+    """Counts what was trained on and keeps the history."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.step = self.tokens = 0
+        self._losses: list[float] = []  # since the last record
+        self._start = time.perf_counter()
+        self._evaluating = 0.0  # seconds of it
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def add(self, loss: float, tokens: int) -> None:
+        self.step += 1
+        self.tokens += tokens
+        self._losses.append(loss)
+
+    def evaluate(self, model: LSTMLanguageModel, valid: NDArray[np.int64]) -> float:
+        """Write a record; return its ``valid_nats``."""
+        seconds = self.seconds
+        valid_nats = evaluate(model, valid)
+        record = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "tokens_per_second": self.tokens / (seconds - self._evaluating),
+            "train_nats": float(np.mean(self._losses)),
+            "valid_nats": valid_nats,
+        }
+        self.history.records.append(record)
+        self._evaluating += record["seconds"] - seconds
+        self._losses.clear()
+        return valid_nats
 
 
 def cut(data: LanguageData, config: TrainConfig) -> ContiguousBatches:

@@ -172,8 +172,8 @@ FAULTS = [
     Fault(
         "no state carried from window to window in training",
         "training/trainer.py",
-        "logits, state = model(ids, state)",
-        "logits, state = model(ids)",
+        "logits, (h, c) = model(ids, state)",
+        "logits, (h, c) = model(ids)",
         LANGUAGE_MODEL,
     ),
 ]

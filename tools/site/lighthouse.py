@@ -3,9 +3,9 @@
     python -m tools.site.lighthouse
 
 npx fetches Lighthouse at the version below and runs it in the installed Chromium
-(its desktop setting) against Python's own web server, without compression.  The scores of the
-cover and of one chapter page are recorded in benchmarks/results/lighthouse.json;
-one below 90 is an error.
+(its desktop setting) against Python's own web server, without compression.  The
+scores of the cover and of one chapter page are recorded in
+benchmarks/results/lighthouse.json; one below 90 is an error.
 """
 
 import functools
