@@ -1,19 +1,11 @@
 // What the theme leaves to be done for readers who use a keyboard, a screen reader,
 // or a page opened from a folder.
 (() => {
+  const SCROLLING = "div.highlight pre, .cell_output pre, pre.mermaid, div.mermaid";
+
   // A page opened from a folder cannot read the others to quote them in results.
   if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS === "object") {
     DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-  }
-
-  // Browsers may refuse icon fonts to a page opened from a folder; drawings work.
-  if (location.protocol === "file:") {
-    const fonts = document.querySelector('link[href*="fontawesome"][href*="all.min.css"]');
-    if (fonts) {
-      const script = document.createElement("script");
-      script.src = fonts.href.replace("css/all.min.css", "js/all.min.js");
-      document.head.append(script);
-    }
   }
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -28,7 +20,7 @@
     }
     document.querySelector("div.citation-list")?.removeAttribute("role");
     // What scrolls sideways must be reachable by keyboard.
-    for (const box of document.querySelectorAll("div.highlight pre, .cell_output pre")) {
+    for (const box of document.querySelectorAll(SCROLLING)) {
       box.tabIndex = 0;
     }
     for (const table of document.querySelectorAll("article table")) {

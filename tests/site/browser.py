@@ -74,10 +74,9 @@ class Reader:
             self.complaints.append(f"console: {getattr(message, 'text', '')}")
 
     def open(self, url: str) -> Page:
-        """Go there and wait until formulas, diagrams and widgets have been drawn."""
+        """Go there and wait until diagrams and widgets have been drawn."""
         self.page.goto(url)
         self.page.wait_for_load_state("networkidle")
-        self.page.evaluate("window.MathJax?.startup?.promise")
         for drawn in ("pre.mermaid svg, div.mermaid svg", ".lmbook-explorer svg"):
             kind = drawn.split(",")[0].split(" ")[0]
             holder = "pre.mermaid, div.mermaid" if "mermaid" in kind else WIDGET

@@ -9,7 +9,7 @@ import pytest
 from tests.site.conftest import ROOT
 from tools.site.build import BuildError, build
 
-PAGE = "(sec-1-1)=\n# 1.1 一页\n\n见 {ref}`sec-1-1` 与 {cite}`gers2000`。\n"
+PAGE = "(sec-1-1)=\n# 1.1 一页\n\n见 {ref}`sec-1-1` 与 {cite}`gers2000`：$x^2$。\n"
 
 
 @pytest.fixture
@@ -22,7 +22,9 @@ def small_book(tmp_path: Path) -> Path:
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, root / name)
     shutil.copy(ROOT / "book" / "references.bib", root / "book")
-    shutil.copy(ROOT / "book" / "_static" / "lmbook.css", root / "book" / "_static")
+    for name in ("lmbook.css", "favicon.svg"):
+        shutil.copy(ROOT / "book" / "_static" / name, root / "book" / "_static")
+    (root / "node_modules").symlink_to(ROOT / "node_modules")
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters:\n"
         "  - file: book/cell\n  - file: book/references\n"
@@ -62,6 +64,10 @@ def test_the_small_book_builds_twice(small_book):
     put_cell(small_book, nbformat.v4.new_output("stream", text="再见\n"))
     build(small_book)
     assert "再见" in (first.parent / "cell.html").read_text("utf-8")
+    for name in ("index", "cell"):
+        text = (first.parent / f"{name}.html").read_text("utf-8")
+        assert text.count('rel="stylesheet"') == 1
+    assert (first.parent / "index.html").read_text("utf-8").count("<mjx-container") == 1
 
 
 @pytest.mark.parametrize(
@@ -72,8 +78,9 @@ def test_the_small_book_builds_twice(small_book):
         (append("\n见 {cite}`nobody1999`。\n"), "nobody1999"),
         (append("\n```{no-such-box}\n```\n"), "no-such-box"),
         (append("\n![图](missing.png)\n"), "missing.png"),
+        (append("\n$$\\fraction{1}{2}$$\n"), r"book/index.html: .*\\fraction"),
     ],
-    ids=["error output", "cross-reference", "citation", "directive", "image"],
+    ids=["error output", "cross-reference", "citation", "directive", "image", "TeX"],
 )
 def test_a_fault_is_named_cold_and_warm(small_book, plant, message):
     build(small_book)

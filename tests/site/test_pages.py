@@ -32,6 +32,11 @@ def check(page, reader) -> None:
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     formulas = page.locator("article span.math, article div.math")
     assert formulas.count() == page.locator("article .math > mjx-container").count()
+    lost = page.evaluate(
+        """[...document.querySelectorAll("mjx-container use")]
+        .map(u => u.href.baseVal).filter(id => !document.querySelector(id))"""
+    )
+    assert not lost, "glyphs that formulas use and the page lacks"
     left = page.locator("main").first.evaluate(
         r"e => e.innerText.match(/\\[(\[]|\$\$/)"
     )

