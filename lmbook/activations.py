@@ -69,7 +69,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     Section 4.1.2.
     """
     x = _as_float(x)
-    return np.where(x > 0, x, x * x.dtype.type(negative_slope))
+    return np.where(x > 0, x, x * x.dtype.type(negative_slope))[()]
 
 
 @_underflow_is_zero
@@ -136,12 +136,24 @@ def softmax_jacobian(x: ArrayLike) -> Array:
     return p[..., :, None] * (np.eye(p.shape[-1], dtype=p.dtype) - p[..., None, :])
 
 
-def derivative(name: str, **options: float | str) -> Callable[[ArrayLike], Array]:
-    r"""The derivative of an elementwise activation, as a function of x.
+@_underflow_is_zero
+def log_softmax_jacobian(x: ArrayLike) -> Array:
+    r"""Jacobian of :func:`log_softmax` along the last axis, shape (..., n, n).
 
-    ``name`` is one of sigmoid, relu, leaky_relu, tanh, gelu, silu; ``options`` are
-    that function's own keywords (``negative_slope``, ``approximate``).  At the kink
-    of relu and leaky_relu, x = 0, it is the slope on the left, as in PyTorch.
+    :math:`\partial \log p_i / \partial x_j = \delta_{ij} - p_j`.  Section 4.1.6.
+    """
+    p = softmax(x)
+    return np.eye(p.shape[-1], dtype=p.dtype) - p[..., None, :]
+
+
+def derivative(name: str, **options: float | str) -> Callable[[ArrayLike], Array]:
+    r"""The derivative of an activation, as a function of x.
+
+    ``name`` is one of sigmoid, relu, leaky_relu, tanh, gelu, silu, softmax,
+    log_softmax; ``options`` are that function's own keywords (``negative_slope``,
+    ``approximate``).  At the kink of relu and leaky_relu, x = 0, it is the slope on
+    the left, as in PyTorch.  The last two mix the scores along the last axis, so
+    theirs is the Jacobian, with one axis more than x.
 
     >>> derivative("relu")([-1, 0, 2])
     array([0., 0., 1.])
@@ -198,7 +210,7 @@ def _sigmoid_slope(x: Array) -> Array:
 
 def _leaky_slope(x: Array, negative_slope: float = 0.01) -> Array:
     slope = np.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
-    return np.where(np.isnan(x), x, slope)
+    return np.where(np.isnan(x), x, slope)[()]
 
 
 def _tanh_slope(x: Array) -> Array:
@@ -227,4 +239,6 @@ _DERIVATIVES: dict[str, Callable[..., Array]] = {
     "tanh": _tanh_slope,
     "gelu": _gelu_slope,
     "silu": _silu_slope,
+    "softmax": softmax_jacobian,
+    "log_softmax": log_softmax_jacobian,
 }

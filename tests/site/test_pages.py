@@ -122,7 +122,6 @@ def test_a_page_is_light_and_asks_no_other_host(site, name):
     assert own <= 1.5 * MEGABYTE
     scripts = scripts_and_styles(html, page)
     uses = {
-        "tex-svg.js": 'class="math' in html,
         "mermaid.min.js": 'class="mermaid' in html or "mermaid align" in html,
         "embed-amd.js": "jupyter.widget-view" in html,
         "require.js": "jupyter.widget-view" in html,
@@ -130,9 +129,8 @@ def test_a_page_is_light_and_asks_no_other_host(site, name):
     loads = {p.name for p in scripts}
     assert {s for s in uses if s in loads} == {s for s, used in uses.items() if used}
     heavy = uses["mermaid.min.js"] or uses["embed-amd.js"]
-    assert (
-        own + sum(p.stat().st_size for p in scripts) <= (12 if heavy else 5) * MEGABYTE
-    )
+    total = own + sum(p.stat().st_size for p in scripts)
+    assert total <= (12 if heavy else 2) * MEGABYTE
 
 
 @pytest.mark.parametrize("name", [p for p in PAGES if "/s" in p])
