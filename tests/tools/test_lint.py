@@ -15,7 +15,7 @@ LMBOOK = sorted((ROOT / "lmbook").rglob("*.py"))
 # looked through as well.)
 MACHINE = r"/(?:work|root|home/[a-z]+|Users/[a-z]+|tmp|opt)/" + r"[\w.]"
 HOSTS = (
-    *("pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)"),
+    *("pypi" + r"\.org", "python" + r"hosted\.org", "npmjs" + r"\.(?:org|com)"),
     *("download" + r"\.pytorch", "npm" + "mirror", "anaconda" + r"\.org"),
     *("tsinghua" + r"\.edu", "aliyun" + r"\.com", "file:" + "///opt"),
 )
