@@ -1,8 +1,8 @@
 """Sphinx extension: each page loads the scripts it uses, all from this folder.
 
-Formulas, diagrams and widgets each need a large script.  Sphinx and the themes
-would load some of them everywhere or from other hosts; here every page gets just
-what stands on it, from ``_static/vendor``.
+Diagrams and widgets each need a large script.  Sphinx and the themes would load
+some of them everywhere or from other hosts; here every page gets just what stands
+on it, from ``_static/vendor``.  Formulas need none: they are drawn after the build.
 """
 
 import json
@@ -53,7 +53,7 @@ def choose_scripts(
             continue
         if name.endswith(WIDGET_SCRIPTS) and not has_widget:
             continue
-        if "MathJax" in body or "mathjax" in name:  # formulas are drawn here
+        if "MathJax" in body or "mathjax" in name:  # see tools/site/formulas.py
             continue
         kept.append(script)
     context["script_files"][:] = kept
