@@ -23,6 +23,7 @@ from lmbook.backprop.layers import (
     compute_error,
     forward_propagation,
 )
+from lmbook.backprop.modes import detect_anomaly, no_grad
 from lmbook.backprop.optim import (
     SGD,
     Adam,
@@ -30,7 +31,7 @@ from lmbook.backprop.optim import (
     update_model_parameters,
 )
 from lmbook.backprop.shapes import concatenate, stack
-from lmbook.backprop.tensor import Tensor, detect_anomaly, no_grad
+from lmbook.backprop.tensor import Tensor
 
 __all__ = [
     "MLP",

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lmbook.backprop.tensor import Tensor, no_grad
+from lmbook.backprop.modes import no_grad
+from lmbook.backprop.tensor import Tensor
 
 
 def gradient_check(

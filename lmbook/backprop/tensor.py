@@ -20,44 +20,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from lmbook.backprop.broadcasting import Array, fitting, sum_to
+from lmbook.backprop.modes import is_checking, is_recording, require_finite
+
 Gradients = tuple[Array | None, ...]
+Method = Callable[..., "Tensor"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_recording = ContextVar("recording", default=True)
-_checking = ContextVar("checking", default=False)
 _births = itertools.count()
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without remembering how: for evaluation, and to save memory."""
-    token = _recording.set(False)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
-    """Stop at the first operation, forward or backward, that gives NaN or infinity.
-
-    It raises ``FloatingPointError`` with the operation and the shapes involved.
-    """
-    token = _checking.set(True)
-    try:
-        yield
-    finally:
-        _checking.reset(token)
+def _reflected(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda self, other: operation(self._operands(other)[0], self)
 
 
 class Tensor:
@@ -84,21 +64,21 @@ class Tensor:
     __array_ufunc__ = None
 
     # Methods that shapes.py and functions.py add, each under its own name.
-    sum: Callable[..., Tensor]
-    mean: Callable[..., Tensor]
-    max: Callable[..., Tensor]
-    reshape: Callable[..., Tensor]
-    transpose: Callable[..., Tensor]
-    swapaxes: Callable[..., Tensor]
-    __getitem__: Callable[..., Tensor]
-    exp: Callable[..., Tensor]
-    log: Callable[..., Tensor]
-    tanh: Callable[..., Tensor]
-    sigmoid: Callable[..., Tensor]
-    relu: Callable[..., Tensor]
-    gelu: Callable[..., Tensor]
-    softmax: Callable[..., Tensor]
-    log_softmax: Callable[..., Tensor]
+    sum: Method
+    mean: Method
+    max: Method
+    reshape: Method
+    transpose: Method
+    swapaxes: Method
+    __getitem__: Method
+    exp: Method
+    log: Method
+    tanh: Method
+    sigmoid: Method
+    relu: Method
+    gelu: Method
+    softmax: Method
+    log_softmax: Method
 
     def __init__(
         self, array: ArrayLike, requires_grad: bool = False, *, name: str = ""
@@ -156,9 +136,10 @@ class Tensor:
             for parent, part in zip(node.parents, passed_on, strict=True):
                 if not parent.requires_grad or part is None:
                     continue
-                part = _sum_to(part, parent.data)
-                if _checking.get():
-                    _require_finite(part, f"the gradient that {_about(node)} returns")
+                part = sum_to(part, parent.data)
+                if is_checking():
+                    where = f"{node.op!r} of shape {node.shape}"
+                    require_finite(part, f"the gradient that {where} returns")
                 known = waiting.get(parent)
                 waiting[parent] = part if known is None else known + part
         for node, gradient in complete:
@@ -206,33 +187,30 @@ class Tensor:
     # ---- arithmetic ----------------------------------------------------------------
 
     def __add__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        total = _fitting("+", np.add, self, other)
+        other, a, b = self._operands(other)
+        total = fitting("+", np.add, a, b)
         return record("+", total, (self, other), lambda g: (g, g))
 
     def __sub__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        difference = _fitting("−", np.subtract, self, other)
+        other, a, b = self._operands(other)
+        difference = fitting("−", np.subtract, a, b)
         return record("−", difference, (self, other), lambda g: (g, -g))
 
     def __mul__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        a, b = self.data, other.data
-        product = _fitting("×", np.multiply, self, other)
+        other, a, b = self._operands(other)
+        product = fitting("×", np.multiply, a, b)
         return record("×", product, (self, other), lambda g: (g * b, g * a))
 
     def __truediv__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        b = other.data
-        quotient = _fitting("÷", np.divide, self, other)
+        other, a, b = self._operands(other)
+        quotient = fitting("÷", np.divide, a, b)
         return record(
             "÷", quotient, (self, other), lambda g: (g / b, -g * quotient / b)
         )
 
     def __pow__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        a, b = self.data, other.data
-        power = _fitting("**", np.power, self, other)
+        other, a, b = self._operands(other)
+        power = fitting("**", np.power, a, b)
 
         def backward(g: Array) -> Gradients:
             to_base = to_exponent = None
@@ -245,13 +223,12 @@ class Tensor:
         return record("**", power, (self, other), backward)
 
     def __matmul__(self, other: Operand) -> Tensor:
-        other = self._operand(other)
-        a, b = self.data, other.data
+        other, a, b = self._operands(other)
         if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
             # Many matrices times one: a single tall product is faster, both ways.
             rows = self.reshape(math.prod(a.shape[:-1]), a.shape[-1])
             return (rows @ other).reshape(*a.shape[:-1], b.shape[-1])
-        product = _fitting("@", np.matmul, self, other)
+        product = fitting("@", np.matmul, a, b)
 
         def backward(g: Array) -> Gradients:
             # A vector is a row on the left and a column on the right.
@@ -272,23 +249,13 @@ class Tensor:
     def __neg__(self) -> Tensor:
         return record("neg", -self.data, (self,), lambda g: (-g,))
 
-    def __radd__(self, other: Operand) -> Tensor:
-        return self._operand(other) + self
-
-    def __rsub__(self, other: Operand) -> Tensor:
-        return self._operand(other) - self
-
-    def __rmul__(self, other: Operand) -> Tensor:
-        return self._operand(other) * self
-
-    def __rtruediv__(self, other: Operand) -> Tensor:
-        return self._operand(other) / self
-
-    def __rpow__(self, other: Operand) -> Tensor:
-        return self._operand(other) ** self
-
-    def __rmatmul__(self, other: Operand) -> Tensor:
-        return self._operand(other) @ self
+    # For ``2 - x``, where Python first asks the number, in vain.
+    __radd__ = _reflected(__add__)
+    __rsub__ = _reflected(__sub__)
+    __rmul__ = _reflected(__mul__)
+    __rtruediv__ = _reflected(__truediv__)
+    __rpow__ = _reflected(__pow__)
+    __rmatmul__ = _reflected(__matmul__)
 
     # ---- as an array ----------------------------------------------------------------
 
@@ -331,13 +298,13 @@ class Tensor:
         array = np.array2string(self.data, separator=", ", prefix="Tensor(")
         return f"Tensor({array}{', requires_grad=True' * self.requires_grad})"
 
-    def _operand(self, other: Operand) -> Tensor:
-        """``other`` as a tensor; a bare number takes this tensor's type."""
-        if isinstance(other, Tensor):
-            return other
-        if isinstance(other, (int, float)):
-            return Tensor(np.asarray(other, dtype=np.result_type(self.data, other)))
-        return Tensor(other)
+    def _operands(self, other: Operand) -> tuple[Tensor, Array, Array]:
+        """``other`` as a tensor, and both arrays; a bare number takes our type."""
+        if not isinstance(other, Tensor):
+            if isinstance(other, (int, float)):
+                other = np.asarray(other, dtype=np.result_type(self.data, other))
+            other = Tensor(other)
+        return other, self.data, other.data
 
 
 Operand = Tensor | ArrayLike
@@ -366,39 +333,15 @@ def record(
     result.grad = None
     result.name = ""
     result.op = op
-    tracked = _recording.get() and any(parent.requires_grad for parent in parents)
+    tracked = is_recording() and any(parent.requires_grad for parent in parents)
     result.requires_grad = tracked
     result.parents = parents if tracked else ()
     result._backward = backward if tracked else None
     result.birth = next(_births)
-    if _checking.get():
+    if is_checking():
         shapes = " and ".join(str(parent.shape) for parent in parents)
-        _require_finite(result.data, f"the result of {op!r} on shape {shapes}")
+        require_finite(result.data, f"the result of {op!r} on shape {shapes}")
     return result
-
-
-def _sum_to(gradient: Array, like: Array) -> Array:
-    """Sum over the axes that broadcasting added or stretched; the type of ``like``."""
-    if gradient.shape != like.shape:
-        added = gradient.ndim - like.ndim
-        stretched = tuple(
-            axis + added
-            for axis, length in enumerate(like.shape)
-            if length == 1 and gradient.shape[axis + added] != 1
-        )
-        gradient = gradient.sum(axis=(*range(added), *stretched), keepdims=True)
-        gradient = gradient.reshape(like.shape)
-    return gradient.astype(like.dtype, copy=False)
-
-
-def _fitting(symbol: str, function: Callable[..., Array], a: Tensor, b: Tensor) -> Any:
-    """function(a, b), or an error that names both shapes."""
-    try:
-        return function(a.data, b.data)
-    except ValueError:
-        raise ValueError(
-            f"shapes {a.shape} and {b.shape} do not fit: a {symbol} b"
-        ) from None
 
 
 def _used_up(_: Array) -> Gradients:
@@ -406,16 +349,3 @@ def _used_up(_: Array) -> Gradients:
         "backward() a second time through the same graph: it was used up by the first. "
         "Compute the loss again, or call backward(retain_graph=True) the first time"
     )
-
-
-def _about(node: Tensor) -> str:
-    return f"{node.op!r} of shape {node.shape}"
-
-
-def _require_finite(array: Array, what: str) -> None:
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)]
-        raise FloatingPointError(
-            f"{what} holds {bad.flat[0]} ({bad.size} of {array.size} entries are not "
-            "finite)"
-        )
