@@ -8,12 +8,17 @@ Okabe and Ito (2008), told apart with every common colour-blindness.
 
 import io
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
+
+    from lmbook.backprop.graph import Node
 
 # Okabe & Ito, darkest first; their yellow is too light for a line on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#000000")
@@ -103,3 +108,76 @@ def show(figure: "Figure", alt: str, caption: str) -> None:
     metadata = {"image/svg+xml": {"alt": alt}}
     display(bundle, metadata=metadata, raw=True)
     display(Markdown(f"*{caption}*"))
+
+
+def draw_graph(nodes: "Sequence[Node]") -> "Figure":
+    """A computation graph from left to right, values and gradients written on it.
+
+    ``nodes`` is what :func:`lmbook.backprop.graph.trace` returns.  A box holds the
+    tensor's name and operation, its value, and below it ``∂``, its gradient where there
+    is one; of an array the shape, and the root mean square of the gradient.  Leaves
+    that are trained have a solid frame, other leaves a dashed one, results a round one.
+    """
+    places = _places(nodes)
+    width, height = places.max(axis=0) + 1
+    figure, axis = subplots(figsize=(1.75 * width, 0.95 * height + 0.1))
+    boxes = []
+    for node, place in zip(nodes, places, strict=True):
+        frame = {
+            "boxstyle": "round,pad=0.5" if node.op else "square,pad=0.4",
+            "linestyle": "-" if node.requires_grad or node.op else "--",
+            "facecolor": "white",
+            "edgecolor": COLOURS[0] if node.requires_grad else "#777777",
+        }
+        text = axis.text(
+            *place, _label(node), ha="center", va="center", size=9, bbox=frame
+        )
+        boxes.append(text.get_bbox_patch())
+    for child, node in enumerate(nodes):
+        for parent in node.parents:
+            arrow = {"arrowstyle": "-|>", "color": "#777777", "shrinkA": 0}
+            arrow |= {"patchA": boxes[parent], "patchB": boxes[child]}
+            axis.annotate("", places[child], places[parent], arrowprops=arrow)
+    axis.set_xlim(-0.5, width - 0.5)
+    axis.set_ylim(height - 0.4, -0.6)
+    axis.axis("off")
+    return figure
+
+
+def _places(nodes: "Sequence[Node]") -> np.ndarray:
+    """(column, row) of each node: just left of the first that uses it."""
+    children: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for parent in node.parents:
+            children[parent].append(index)
+    to_the_end = [0] * len(nodes)
+    for index in reversed(range(len(nodes))):
+        steps = [to_the_end[child] + 1 for child in children[index]]
+        to_the_end[index] = max(steps, default=0)
+    columns = [max(to_the_end) - steps for steps in to_the_end]
+    places = np.zeros((len(nodes), 2))
+    tallest = max(columns.count(column) for column in columns)
+    for column in sorted(set(columns), reverse=True):
+        members = [index for index, at in enumerate(columns) if at == column]
+        wanted = {
+            i: np.mean([places[c, 1] for c in children[i] or [i]]) for i in members
+        }
+        members.sort(key=lambda i: wanted[i])
+        top = (tallest - len(members)) / 2
+        for row, index in enumerate(members):
+            places[index] = column, top + row
+    return places
+
+
+def _label(node: "Node") -> str:
+    def brief(array: np.ndarray) -> str:
+        return f"{array.item():.4g}".replace("-", "−")
+
+    operation = f"({node.op})" if node.name and node.op else node.op
+    value = brief(node.data) if node.data.size == 1 else f"{node.data.shape}"
+    lines = [f"{node.name} {operation}".strip(), value]
+    if node.grad is not None:
+        size = np.sqrt(np.mean(np.square(node.grad)))
+        scalar = node.grad.size == 1
+        lines.append(f"∂ {brief(node.grad if scalar else size)}{' rms' * (not scalar)}")
+    return "\n".join(filter(None, lines))

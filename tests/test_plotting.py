@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from lmbook import plotting
+from lmbook.backprop import MLP, Tensor, mean_squared_error
+from lmbook.backprop.graph import trace
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,43 @@ def test_show_displays_svg_then_caption(monkeypatch):
     assert bundle["image/svg+xml"].startswith("<svg")
     assert options["metadata"]["image/svg+xml"]["alt"] == "a parabola"
     assert shown[1][0][0].data == "*图 1 一条抛物线。*"
+
+
+def drawn(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_a_graph_shows_names_values_and_gradients():
+    x = Tensor(1.5, name="x")
+    w = Tensor(-0.4, requires_grad=True, name="w")
+    z = w * x
+    z.name = "z"
+    loss = z.tanh()
+    labels = drawn(plotting.draw_graph(trace(loss)))
+    assert labels[:4] == ["x\n1.5", "w\n−0.4", "z (×)\n−0.6", "tanh\n−0.537"]
+    loss.backward(retain_graph=True)
+    labels = drawn(plotting.draw_graph(trace(loss)))
+    assert labels[0] == "x\n1.5"  # nothing is trained there
+    slope = 1 - np.tanh(-0.6) ** 2
+    assert labels[1] == f"w\n−0.4\n∂ {1.5 * slope:.4g}"
+    assert labels[3].endswith("∂ 1")
+
+
+def test_of_an_array_the_shape_and_the_size_of_the_gradient():
+    w = Tensor(np.ones((3, 4)), requires_grad=True, name="w")
+    (w * np.arange(4.0)).sum().backward(gradient=1.0)
+    labels = drawn(plotting.draw_graph(trace(w)))
+    assert labels == [f"w\n(3, 4)\n∂ {np.sqrt(3.5):.4g} rms"]
+
+
+def test_no_two_nodes_share_a_place_and_arrows_point_right():
+    model = MLP([3, 4, 5, 2], seed=0)
+    loss = mean_squared_error(model(np.ones((6, 3))), np.zeros((6, 2)))
+    nodes = trace(loss * loss + loss)
+    places = plotting._places(nodes)
+    assert len({tuple(place) for place in places}) == len(nodes)
+    assert all(
+        places[parent][0] < place[0]
+        for node, place in zip(nodes, places, strict=True)
+        for parent in node.parents
+    )

@@ -79,7 +79,8 @@ class Layer(Module):
             scale = (2 / shared_by) ** 0.5
         self.activation = activation
         self.weight = normal((out_features, in_features), scale, seed, dtype)
-        self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True)
+        self.weight.name = "W"
+        self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="b")
 
     def __call__(self, x: ArrayLike | Tensor) -> Tensor:
         x = as_input(x, self.weight)

@@ -331,8 +331,7 @@ def record(
     result = Tensor.__new__(Tensor)
     result.data = np.asarray(data)
     result.grad = None
-    result.name = ""
-    result.op = op
+    result.name, result.op = "", op
     tracked = is_recording() and any(parent.requires_grad for parent in parents)
     result.requires_grad = tracked
     result.parents = parents if tracked else ()
