@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import article_setup, record, training
+from benchmarks import article_setup, backprop, record, training
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "training": training.run,
     "article_setup": article_setup.run,
+    "backprop": backprop.run,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

@@ -4,6 +4,7 @@ Back-propagation says which way the loss rises; an optimiser decides how far to 
 other way.  Momentum and Adam remember something of the gradients before.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def update_model_parameters(
         parameter.data -= learning_rate * part
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimisers share: the parameters, and forgetting old gradients."""
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
@@ -57,6 +58,10 @@ class Optimizer:
         if not learning_rate >= 0:
             raise ValueError(f"learning_rate must be at least 0, got {learning_rate}")
         self.learning_rate = learning_rate
+
+    @abstractmethod
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
 
     def zero_grad(self) -> None:
         """Forget the gradients; the next ``backward()`` starts from nothing."""

@@ -58,8 +58,10 @@ def choose_scripts(
         kept.append(script)
     context["script_files"][:] = kept
     if has_diagram:
+        # Before require.js, which mermaid would take for a module loader and leave
+        # no global behind.
         for name in ("vendor/mermaid.min.js", "diagrams.js"):
-            app.add_js_file(name, loading_method="defer")
+            app.add_js_file(name, loading_method="defer", priority=400)
     if has_widget:
         # Read by require.js when it starts: where what is asked for by name lies.
         vendor = context["pathto"]("_static/vendor", resource=True)

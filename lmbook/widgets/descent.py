@@ -1,0 +1,90 @@
+r"""Learning rate and momentum under the reader's hand (section 3.2).
+
+The loss surface is the simplest that gives plain descent trouble: a valley, twenty
+times as steep across as along, :math:`L = \tfrac12(w_1^2 + 20\,w_2^2)`.  Every step is
+one of :class:`lmbook.backprop.SGD` on a gradient of the book's own engine, so this
+figure needs a kernel.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmbook.backprop import SGD, Tensor
+from lmbook.backprop.optim import Optimizer
+from lmbook.plotting import COLOURS, show, subplots
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+    from matplotlib.figure import Figure
+
+CURVATURE = np.array([1.0, 20.0])
+START = np.array([-9.0, 1.6])
+
+
+def valley(w: Tensor) -> Tensor:
+    """The loss at w, (2,)."""
+    return (w * w * CURVATURE).sum() * 0.5
+
+
+def path(optimizer: Optimizer, steps: int) -> NDArray[np.float64]:
+    """Where ``optimizer`` takes its one parameter w, (2,): shape (steps + 1, 2)."""
+    (w,) = optimizer.parameters
+    places = [w.data.copy()]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        valley(w).backward()
+        optimizer.step()
+        places.append(w.data.copy())
+    return np.array(places)
+
+
+def start() -> Tensor:
+    """The parameter where every path of this section begins."""
+    return Tensor(START, requires_grad=True)
+
+
+def draw(places: NDArray[np.float64]) -> "Figure":
+    """Left: the path on the contours of the loss; right: the loss step by step."""
+    figure, (left, right) = subplots(1, 2, figsize=(8, 3), width_ratios=(3, 2))
+    across, up = np.meshgrid(np.linspace(-10, 10, 120), np.linspace(-2.4, 2.4, 80))
+    height = 0.5 * (CURVATURE[0] * across**2 + CURVATURE[1] * up**2)
+    left.contour(across, up, height, levels=np.geomspace(0.2, 100, 9), colors="#bbbbbb")
+    left.plot(*places.T, "o-", color=COLOURS[1], linewidth=1, markersize=3)
+    left.plot(0, 0, "*", color=COLOURS[0], markersize=10)
+    left.set(xlabel="w₁", ylabel="w₂", xlim=(-10, 10), ylim=(-2.4, 2.4))
+    loss = 0.5 * (CURVATURE * places**2).sum(axis=1)
+    right.semilogy(np.clip(loss, 1e-12, 1e12), color=COLOURS[1], linestyle="-")
+    right.set(xlabel="step", ylabel="loss")
+    return figure
+
+
+def descent_lab(steps: int = 40) -> "VBox":
+    """Two sliders and the path that follows from them."""
+    from ipywidgets import FloatLogSlider, FloatSlider, Layout, VBox, interactive_output
+
+    options = {
+        "style": {"description_width": "9em"},
+        "layout": Layout(width="95%"),
+        "continuous_update": False,
+    }
+    learning_rate = FloatLogSlider(
+        value=0.02, min=-3, max=-0.8, step=0.05, description="学习率 η", **options
+    )
+    momentum = FloatSlider(
+        value=0.0, min=0, max=0.98, step=0.02, description="动量 μ", **options
+    )
+
+    def update(learning_rate: float, momentum: float) -> None:
+        places = path(SGD([start()], learning_rate, momentum), steps)
+        loss = 0.5 * (CURVATURE * places[-1] ** 2).sum()
+        show(
+            draw(places),
+            alt="左：损失的等高线和下降的路径；右：损失随步数的变化。",
+            caption=f"η = {learning_rate:.4f}，μ = {momentum:.2f}："
+            f"{steps} 步之后损失 {loss:.3g}。",
+        )
+
+    controls = {"learning_rate": learning_rate, "momentum": momentum}
+    return VBox([learning_rate, momentum, interactive_output(update, controls)])
