@@ -120,7 +120,7 @@ def draw_graph(nodes: "Sequence[Node]") -> "Figure":
     """
     places = _places(nodes)
     width, height = places.max(axis=0) + 1
-    figure, axis = subplots(figsize=(1.75 * width, 0.95 * height + 0.1))
+    figure, axis = subplots(figsize=(1.3 * width, 0.95 * height + 0.1))
     boxes = []
     for node, place in zip(nodes, places, strict=True):
         frame = {
@@ -134,14 +134,26 @@ def draw_graph(nodes: "Sequence[Node]") -> "Figure":
         )
         boxes.append(text.get_bbox_patch())
     for child, node in enumerate(nodes):
-        for parent in node.parents:
+        for nth, parent in enumerate(node.parents):
             arrow = {"arrowstyle": "-|>", "color": "#777777", "shrinkA": 0}
             arrow |= {"patchA": boxes[parent], "patchB": boxes[child]}
+            bend = _bend(places[parent], places[child], height)
+            if node.parents.count(parent) > 1:
+                bend = 0.3 if nth else -0.3  # used twice: two arrows, side by side
+            arrow["connectionstyle"] = f"arc3,rad={bend}"
             axis.annotate("", places[child], places[parent], arrowprops=arrow)
     axis.set_xlim(-0.5, width - 0.5)
     axis.set_ylim(height - 0.4, -0.6)
     axis.axis("off")
     return figure
+
+
+def _bend(start: np.ndarray, end: np.ndarray, height: float) -> float:
+    """A long arrow bows away from the middle, past the boxes on its way."""
+    if end[0] - start[0] < 2:
+        return 0.0
+    below = start[1] + end[1] >= height - 1
+    return 0.25 if below else -0.25
 
 
 def _places(nodes: "Sequence[Node]") -> np.ndarray:

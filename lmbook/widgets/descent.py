@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lmbook.backprop import SGD, Tensor
 from lmbook.backprop.optim import Optimizer
-from lmbook.plotting import COLOURS, show, subplots
+from lmbook.plotting import COLOURS, subplots, to_svg
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -24,8 +24,13 @@ START = np.array([-9.0, 1.6])
 
 
 def valley(w: Tensor) -> Tensor:
-    """The loss at w, (2,)."""
-    return (w * w * CURVATURE).sum() * 0.5
+    """The loss at w, (..., 2)."""
+    return (w * w * CURVATURE).sum(axis=-1) * 0.5
+
+
+def valley_height(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same for an array, as an array."""
+    return valley(Tensor(places)).data
 
 
 def path(optimizer: Optimizer, steps: int) -> NDArray[np.float64]:
@@ -49,12 +54,12 @@ def draw(places: NDArray[np.float64]) -> "Figure":
     """Left: the path on the contours of the loss; right: the loss step by step."""
     figure, (left, right) = subplots(1, 2, figsize=(8, 3), width_ratios=(3, 2))
     across, up = np.meshgrid(np.linspace(-10, 10, 120), np.linspace(-2.4, 2.4, 80))
-    height = 0.5 * (CURVATURE[0] * across**2 + CURVATURE[1] * up**2)
+    height = valley_height(np.stack([across, up], axis=-1))
     left.contour(across, up, height, levels=np.geomspace(0.2, 100, 9), colors="#bbbbbb")
     left.plot(*places.T, "o-", color=COLOURS[1], linewidth=1, markersize=3)
     left.plot(0, 0, "*", color=COLOURS[0], markersize=10)
     left.set(xlabel="w₁", ylabel="w₂", xlim=(-10, 10), ylim=(-2.4, 2.4))
-    loss = 0.5 * (CURVATURE * places**2).sum(axis=1)
+    loss = valley_height(places)
     right.semilogy(np.clip(loss, 1e-12, 1e12), color=COLOURS[1], linestyle="-")
     right.set(xlabel="step", ylabel="loss")
     return figure
@@ -62,29 +67,40 @@ def draw(places: NDArray[np.float64]) -> "Figure":
 
 def descent_lab(steps: int = 40) -> "VBox":
     """Two sliders and the path that follows from them."""
-    from ipywidgets import FloatLogSlider, FloatSlider, Layout, VBox, interactive_output
+    from IPython.display import display
+    from ipywidgets import (
+        HTML,
+        FloatLogSlider,
+        FloatSlider,
+        Layout,
+        VBox,
+        interactive_output,
+    )
+    from matplotlib.pyplot import close
 
     options = {
-        "style": {"description_width": "9em"},
+        "style": {"description_width": "6em"},
         "layout": Layout(width="95%"),
         "continuous_update": False,
     }
     learning_rate = FloatLogSlider(
-        value=0.02, min=-3, max=-0.8, step=0.05, description="学习率 η", **options
+        value=0.02, min=-3, max=-0.8, step=0.02, description="学习率 η", **options
     )
     momentum = FloatSlider(
         value=0.0, min=0, max=0.98, step=0.02, description="动量 μ", **options
     )
+    said = HTML()
 
     def update(learning_rate: float, momentum: float) -> None:
         places = path(SGD([start()], learning_rate, momentum), steps)
-        loss = 0.5 * (CURVATURE * places[-1] ** 2).sum()
-        show(
-            draw(places),
-            alt="左：损失的等高线和下降的路径；右：损失随步数的变化。",
-            caption=f"η = {learning_rate:.4f}，μ = {momentum:.2f}："
-            f"{steps} 步之后损失 {loss:.3g}。",
-        )
+        loss = valley_height(places[-1])
+        given = f"η = {learning_rate:.4f}，μ = {momentum:.2f}"
+        said.value = f"{given}：{steps} 步之后损失 {loss:.3g}"
+        alt = "左：损失的等高线和下降的路径；右：损失随步数的变化。"
+        figure = draw(places)
+        display({"image/svg+xml": to_svg(figure, alt), "text/plain": alt}, raw=True)
+        close(figure)
 
     controls = {"learning_rate": learning_rate, "momentum": momentum}
-    return VBox([learning_rate, momentum, interactive_output(update, controls)])
+    figure = interactive_output(update, controls)
+    return VBox([learning_rate, momentum, figure, said])

@@ -6,12 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import article_setup, record, training
+from benchmarks import article_setup, backprop, record, training
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import LanguageData, Vocabulary
 from lmbook.training.presets import PRESETS
+from tools.errata import markdown
+from tools.notebooks.paths import BOOK
 
 VOCAB, BATCH = 13, 4
+CHARS = dict.fromkeys(("train", "valid", "test"), 9000)
+NUMBERS = np.random.default_rng(0).integers(0, VOCAB, 2000)
+WORDS = Vocabulary(["<unk>", *map(str, range(VOCAB - 1))])
+LANGUAGE = LanguageData(WORDS, NUMBERS, NUMBERS[:99], NUMBERS[:99], CHARS)
 
 
 @pytest.fixture
@@ -23,14 +29,10 @@ def small(monkeypatch):
         model=LSTMConfig(VOCAB, 5, 6, 2),
         train=dataclasses.replace(article.train, batch_size=BATCH),
     )
-    ids = np.random.default_rng(0).integers(0, VOCAB, 2000)
-    words = Vocabulary(["<unk>", *map(str, range(VOCAB - 1))])
-    chars = dict.fromkeys(("train", "valid", "test"), 9000)
-    data = LanguageData(words, ids, ids[:99], ids[:99], chars)
     monkeypatch.setattr(training, "PRESET", preset)
     monkeypatch.setattr(article_setup, "CONFIG", preset)
-    monkeypatch.setattr(training, "load_data", lambda *_: data)
-    return ids
+    monkeypatch.setattr(training, "load_data", lambda *_: LANGUAGE)
+    return NUMBERS
 
 
 def test_both_loops_do_the_same_work(small):
@@ -79,3 +81,36 @@ def test_the_record_names_the_processor_and_not_the_machine(tmp_path, monkeypatc
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["numpy"] == np.__version__
     assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("dtype", backprop.DTYPES)
+@pytest.mark.parametrize("make", [backprop.digits_steps, backprop.language_steps])
+def test_our_engine_and_pytorch_train_the_same_model(make, dtype, monkeypatch):
+    monkeypatch.setattr(backprop, "load_data", lambda *_: LANGUAGE)
+    ours, theirs = make(8, dtype)
+    losses = np.array([(ours(), theirs()) for _ in range(5)])
+    assert np.allclose(*losses.T, rtol=1e-4 if dtype == "float32" else 1e-9)
+    assert losses[-1, 0] < losses[0, 0]
+
+
+def test_our_engine_and_a_scalar_one_train_the_same_model(monkeypatch):
+    monkeypatch.setattr(backprop, "DIGITS", [64, 3, 10])
+    ours, scalar = backprop.scalar_steps(4)
+    losses = np.array([(ours(), scalar()) for _ in range(3)])
+    assert np.allclose(*losses.T, rtol=1e-9)
+    assert losses[-1, 0] < losses[0, 0]
+
+
+def test_other_models_are_not_compared(monkeypatch):
+    with pytest.raises(AssertionError):
+        backprop.compare((lambda: 1.0, lambda: 1.1), rounds=1, steps=1)
+
+
+def test_the_book_shows_what_was_recorded():
+    text = (record.RESULTS / "backprop.json").read_text("utf-8")
+    results = json.loads(text)
+    page = markdown(BOOK / "ch03_core_algorithms" / "s2_language.ipynb")
+    assert backprop.table(results) in page
+    scalar = results["against_a_scalar_engine"]
+    assert f"每一步要 {scalar['times_faster']:,} 倍的时间" in page
+    assert results["ratio"] == max(r["ratio"] for r in results["against_pytorch"])

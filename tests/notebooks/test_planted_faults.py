@@ -17,6 +17,10 @@ import pytest
 
 from tools.notebooks.paths import ROOT, book_notebooks, read, write
 
+IDEAS = "ch02_core_concepts/s2_core_ideas.ipynb"
+NETWORK = "ch03_core_algorithms/s1_neural_network.ipynb"
+BACKPROPAGATION = "ch03_core_algorithms/s2_backpropagation.ipynb"
+ONE_ENGINE = "ch03_core_algorithms/s2_language.ipynb"
 GRADIENTS = "ch04_mathematics/s2_gradients.ipynb"
 ACTIVATIONS = "ch04_mathematics/s1_activations.ipynb"
 SIMILARITY = "ch04_mathematics/s3_similarity.ipynb"
@@ -36,6 +40,97 @@ class Fault:
 
 
 FAULTS = [
+    Fault(
+        "a step uphill",
+        "backprop/optim.py",
+        "parameter.data -= learning_rate * part",
+        "parameter.data += learning_rate * part",
+        IDEAS,
+    ),
+    Fault(
+        "a layer without its bias",
+        "backprop/layers.py",
+        "(x @ self.weight.T + self.bias)",
+        "(x @ self.weight.T)",
+        NETWORK,
+    ),
+    Fault(
+        "a bend after the last layer",
+        "backprop/layers.py",
+        "[activation] * (len(sizes) - 2) + [output]",
+        "[activation] * (len(sizes) - 1)",
+        NETWORK,
+    ),
+    Fault(
+        "gradients of two uses, one of them lost",
+        "backprop/tensor.py",
+        "part if known is None else known + part",
+        "part",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "one factor's gradient given to both",
+        "backprop/tensor.py",
+        "lambda g: (g * b, g * a)",
+        "lambda g: (g * b, g * b)",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "the square in the slope of tanh",
+        "backprop/functions.py",
+        "lambda g: (g * (1 - y * y),)",
+        "lambda g: (g * (1 - y),)",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "a part of the gradient that layer normalisation takes out",
+        "backprop/functions.py",
+        "(g - g.mean(axis=-1, keepdims=True) - along)",
+        "(g - along)",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "momentum that remembers nothing",
+        "backprop/optim.py",
+        "velocity *= self.momentum",
+        "velocity *= 0",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "Adam that starts from zero and does not make up for it",
+        "backprop/optim.py",
+        "self.learning_rate / (1 - beta1**t) * first / size",
+        "self.learning_rate * first / size",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "ReLU layers initialised like tanh layers",
+        "backprop/layers.py",
+        "(activation not in HALVING) * out_features",
+        "out_features",
+        BACKPROPAGATION,
+    ),
+    Fault(
+        "half of the answer in the gradient of cross-entropy",
+        "backprop/functions.py",
+        "gradient[rows, right] -= share",
+        "gradient[rows, right] -= share / 2",
+        ONE_ENGINE,
+    ),
+    Fault(
+        "Kneser-Ney without its discount",
+        "text/ngram.py",
+        "kept = counts - _discount(counts, level.discounts)",
+        "kept = counts",
+        ONE_ENGINE,
+    ),
+    Fault(
+        "a mask that shows the next word",
+        "backprop/language.py",
+        "-np.inf, x.dtype), 1)",
+        "-np.inf, x.dtype), 2)",
+        ONE_ENGINE,
+    ),
     Fault(
         "the sign of a derivative",
         "activations.py",
