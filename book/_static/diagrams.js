@@ -17,6 +17,9 @@
       fontFamily: getComputedStyle(document.body).fontFamily,
     });
     await mermaid.run({ nodes: diagrams });
+    for (const svg of document.querySelectorAll(".mermaid > svg")) {
+      svg.style.setProperty("--natural-width", `${svg.viewBox.baseVal.width}px`);
+    }
   }
 
   let drawing = draw();

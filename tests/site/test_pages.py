@@ -69,6 +69,10 @@ def test_on_a_phone_nothing_sticks_out(site, browser, name):
     with reading(browser, site.as_uri(), width=360) as reader:
         page = reader.open((site / f"{name}.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        sizes = page.locator(".mermaid > svg").evaluate_all(
+            "all => all.map(s => s.clientWidth / s.viewBox.baseVal.width)"
+        )
+        assert all(0.69 < size <= 1.01 for size in sizes), sizes  # words can be read
 
 
 def test_the_first_page_leads_into_the_book(site, browser):
