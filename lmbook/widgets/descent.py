@@ -6,9 +6,19 @@ one of :class:`lmbook.backprop.SGD` on a gradient of the book's own engine, so t
 figure needs a kernel.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from IPython.display import display
+from ipywidgets import (
+    HTML,
+    FloatLogSlider,
+    FloatSlider,
+    Layout,
+    VBox,
+    interactive_output,
+)
+from matplotlib.pyplot import close
 from numpy.typing import NDArray
 
 from lmbook.backprop import SGD, Tensor
@@ -16,11 +26,11 @@ from lmbook.backprop.optim import Optimizer
 from lmbook.plotting import COLOURS, subplots, to_svg
 
 if TYPE_CHECKING:
-    from ipywidgets import VBox
     from matplotlib.figure import Figure
 
 CURVATURE = np.array([1.0, 20.0])
 START = np.array([-9.0, 1.6])
+ALT = "左：损失的等高线和下降的路径；右：损失随步数的变化。"
 
 
 def valley(w: Tensor) -> Tensor:
@@ -65,42 +75,37 @@ def draw(places: NDArray[np.float64]) -> "Figure":
     return figure
 
 
-def descent_lab(steps: int = 40) -> "VBox":
-    """Two sliders and the path that follows from them."""
-    from IPython.display import display
-    from ipywidgets import (
-        HTML,
-        FloatLogSlider,
-        FloatSlider,
-        Layout,
-        VBox,
-        interactive_output,
-    )
-    from matplotlib.pyplot import close
+class DescentLab(VBox):
+    """Two sliders and the path that follows from them; without a kernel, a picture."""
 
-    options = {
-        "style": {"description_width": "6em"},
-        "layout": Layout(width="95%"),
-        "continuous_update": False,
-    }
-    learning_rate = FloatLogSlider(
-        value=0.02, min=-3, max=-0.8, step=0.02, description="学习率 η", **options
-    )
-    momentum = FloatSlider(
-        value=0.0, min=0, max=0.98, step=0.02, description="动量 μ", **options
-    )
-    said = HTML()
+    def __init__(self, steps: int = 40) -> None:
+        options = {
+            "style": {"description_width": "6em"},
+            "layout": Layout(width="95%"),
+            "continuous_update": False,
+        }
+        self.steps = steps
+        self.learning_rate = FloatLogSlider(
+            value=0.02, min=-3, max=-0.8, step=0.02, description="学习率 η", **options
+        )
+        self.momentum = FloatSlider(
+            value=0.0, min=0, max=0.98, step=0.02, description="动量 μ", **options
+        )
+        self.said = HTML()
+        controls = {"learning_rate": self.learning_rate, "momentum": self.momentum}
+        figure = interactive_output(self._update, controls)
+        super().__init__([self.learning_rate, self.momentum, figure, self.said])
 
-    def update(learning_rate: float, momentum: float) -> None:
-        places = path(SGD([start()], learning_rate, momentum), steps)
-        loss = valley_height(places[-1])
+    def _update(self, learning_rate: float, momentum: float) -> None:
+        places = path(SGD([start()], learning_rate, momentum), self.steps)
         given = f"η = {learning_rate:.4f}，μ = {momentum:.2f}"
-        said.value = f"{given}：{steps} 步之后损失 {loss:.3g}"
-        alt = "左：损失的等高线和下降的路径；右：损失随步数的变化。"
+        loss = valley_height(places[-1])
+        self.said.value = f"{given}：{self.steps} 步之后损失 {loss:.3g}"
         figure = draw(places)
-        display({"image/svg+xml": to_svg(figure, alt), "text/plain": alt}, raw=True)
+        self.picture = to_svg(figure, ALT)
         close(figure)
+        display({"image/svg+xml": self.picture, "text/plain": ALT}, raw=True)
 
-    controls = {"learning_rate": learning_rate, "momentum": momentum}
-    figure = interactive_output(update, controls)
-    return VBox([learning_rate, momentum, figure, said])
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        return bundle | {"image/svg+xml": self.picture}, {"image/svg+xml": {"alt": ALT}}

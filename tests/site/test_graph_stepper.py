@@ -142,6 +142,21 @@ def test_by_keyboard_to_the_end_and_down_the_slope(browser, tmp_path):
         assert reader.complaints == []
 
 
+def test_in_the_book_with_no_kernel(site, browser):
+    """On the page of section 3.2, among the theme's styles."""
+    url = (site / "book" / "ch03_core_algorithms" / "s2_backpropagation.html").as_uri()
+    with reading(browser, site.as_uri()) as reader:
+        page = reader.open(url)
+        stepper = page.locator(".lmbook-graph")
+        stepper.get_by_text("反向到底").click()
+        expect(stepper.locator("svg")).to_contain_text("0.2342")
+        buttons = stepper.locator(".panel .row").first.locator("button")
+        tops = [box["y"] for box in (b.bounding_box() for b in buttons.all())]
+        assert len(tops) > 3
+        assert max(tops) - min(tops) < 2  # side by side
+        assert reader.complaints == []
+
+
 def test_the_state_that_is_saved_draws_the_same_again(browser, tmp_path):
     with reading(browser, tmp_path.as_uri()) as reader:
         page = opened(reader, tmp_path, shared())

@@ -19,12 +19,17 @@ from tools import lab
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "reader"
 NOTEBOOK = "book/ch04_mathematics/s1_activations.ipynb"
+WITH_SLIDERS = "book/ch03_core_algorithms/s2_backpropagation.ipynb"
 MINUTE = 60_000
 # JupyterLab's own application object: commands, the notebook's model, the kernel.
 RUN_ALL = "() => jupyterapp.commands.execute('notebook:run-all-cells')"
 PANEL = "jupyterapp.shell.currentWidget"
 IDLE = f"() => {PANEL}.sessionContext.session?.kernel?.status === 'idle'"
 CELLS = f"() => {PANEL}.content.model.toJSON().cells"
+ALL_RUN = (
+    f"() => {PANEL}.content.model.toJSON().cells.every("
+    "c => c.cell_type !== 'code' || !c.source || c.execution_count)"
+)
 ASK_KERNEL = (
     "async code => { let said = '';"
     f"const future = {PANEL}.sessionContext.session.kernel.requestExecute({{code}});"
@@ -87,14 +92,34 @@ def server(copy: Path) -> Iterator[str]:
         process.wait(30)
 
 
-@pytest.fixture(scope="module")
-def notebook(server: str, browser: Browser) -> Iterator[Page]:
-    """A chapter notebook open in JupyterLab, its kernel ready."""
+def opened(server: str, browser: Browser, name: str) -> Page:
+    """A notebook open in JupyterLab, its kernel ready."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(2 * MINUTE)
-    page.goto(f"{server}/lab/tree/{NOTEBOOK}?token={TOKEN}")
+    page.goto(f"{server}/lab/tree/{name}?token={TOKEN}")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
     page.wait_for_function(IDLE)
+    return page
+
+
+def run_all(page: Page) -> list[dict]:
+    """Run every cell; the cells afterwards, each with its number."""
+    page.evaluate(RUN_ALL)
+    page.wait_for_function(IDLE, timeout=4 * MINUTE)
+    page.wait_for_function(ALL_RUN, timeout=MINUTE)
+    return page.evaluate(CELLS)
+
+
+def scroll_to(page: Page, cells: list[dict], source: str) -> None:
+    """To the output of the cell that ends with this line."""
+    index = next(n for n, c in enumerate(cells) if c["source"].endswith(source))
+    page.evaluate(f"n => {PANEL}.content.scrollToItem(n, 'center')", index)
+
+
+@pytest.fixture(scope="module")
+def notebook(server: str, browser: Browser) -> Iterator[Page]:
+    """A chapter notebook, for the tests that follow one another."""
+    page = opened(server, browser, NOTEBOOK)
     yield page
     page.close()
 
@@ -154,9 +179,7 @@ def test_the_kernel_is_the_projects_own(notebook: Page, copy: Path) -> None:
 
 @pytest.mark.browser
 def test_all_cells_run_and_a_widget_moves(notebook: Page) -> None:
-    notebook.evaluate(RUN_ALL)
-    notebook.wait_for_function(IDLE, timeout=4 * MINUTE)
-    cells = notebook.evaluate(CELLS)
+    cells = run_all(notebook)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in code if cell["source"])
     wrong = [
@@ -167,10 +190,7 @@ def test_all_cells_run_and_a_widget_moves(notebook: Page) -> None:
     ]
     assert wrong == []
 
-    index = next(
-        n for n, cell in enumerate(cells) if "ActivationExplorer()" in cell["source"]
-    )
-    notebook.evaluate(f"n => {PANEL}.content.scrollToItem(n, 'center')", index)
+    scroll_to(notebook, cells, "ActivationExplorer()")
     explorer = notebook.locator(".lmbook-explorer").first
     slider, readout = explorer.locator("input[data-name=x]"), explorer.locator("output")
     expect(slider).to_be_visible()
@@ -180,6 +200,32 @@ def test_all_cells_run_and_a_widget_moves(notebook: Page) -> None:
     # The keys too: JupyterLab's own shortcuts must not take them.
     slider.press("ArrowRight")
     expect(readout).to_contain_text("x = -4.95")
+
+
+@pytest.mark.browser
+def test_the_graph_steps_and_the_slider_lab_computes(
+    server: str, browser: Browser
+) -> None:
+    """Section 3.2: one figure lives in the page, the other asks the kernel."""
+    page = opened(server, browser, WITH_SLIDERS)
+    cells = run_all(page)
+    scroll_to(page, cells, "GraphStepper(two_step_loss(w))")
+    stepper = page.locator(".lmbook-graph").first
+    stepper.get_by_text("前向到底").click()
+    expect(stepper.locator("svg")).to_contain_text("0.1214")
+    stepper.get_by_text("反向到底").click()
+    expect(stepper.locator("svg")).to_contain_text("0.2342")
+
+    scroll_to(page, cells, "descent.DescentLab()")
+    # Not the stored widget, which stands there until the new one is drawn.
+    live = ".widget-vbox:not(.jupyter-widgets-disconnected)"
+    lab = page.locator(live).filter(has_text="步之后损失")
+    expect(lab).to_contain_text("损失 8.05")
+    lab.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(lab).not_to_contain_text("损失 8.05", timeout=MINUTE)
+    expect(lab).to_contain_text("步之后损失")
+    page.close()
 
 
 def test_a_port_in_use_is_told_in_one_line(capsys: pytest.CaptureFixture) -> None:

@@ -32,8 +32,8 @@ def test_beyond_the_bound_it_diverges(momentum, bound):
 
 
 def test_the_sliders_move_the_path():
-    lab = descent.descent_lab(steps=5)
-    learning_rate, momentum, output, said = lab.children
+    lab = descent.DescentLab(steps=5)
+    learning_rate, momentum, _, said = lab.children
     assert "5 步之后损失" in said.value
     first = said.value
     learning_rate.value = 0.05
@@ -43,4 +43,14 @@ def test_the_sliders_move_the_path():
     loss = float(said.value.split()[-1])
     places = descent.path(SGD([descent.start()], 0.05, 0.5), 5)
     assert loss == pytest.approx(descent.valley_height(places[-1]), rel=0.01)
-    assert output.outputs == () or "image/svg+xml" in output.outputs[0]["data"]
+
+
+def test_a_page_without_a_kernel_gets_the_picture():
+    lab = descent.DescentLab(steps=5)
+    bundle, metadata = lab._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+    before = bundle["image/svg+xml"]
+    assert before.startswith("<svg")
+    assert metadata["image/svg+xml"]["alt"] == descent.ALT
+    lab.momentum.value = 0.5
+    assert lab._repr_mimebundle_()[0]["image/svg+xml"] != before
