@@ -176,3 +176,17 @@ def test_the_rule_stands_in_the_metadata():
     assert Rule.of(v4.new_code_cell("1")) == Rule("exact")
     metadata = {"lmbook": {"compare": "close", "rtol": 0.02}}
     assert Rule.of(v4.new_code_cell("1", metadata=metadata)) == Rule("close", 0.02)
+
+
+def test_pictures_inside_widgets_are_not_compared():
+    def shown(picture, text):
+        model_id = "a" * 32
+        view = {WIDGET_VIEW: {"model_id": model_id}}
+        data = {"image/svg+xml": picture, "text/plain": text}
+        state = {"outputs": [{"output_type": "display_data", "data": data}]}
+        model = {"model_name": "OutputModel", "model_module": "m", "state": state}
+        return [v4.new_output("display_data", data=view)], {model_id: model}
+
+    stored = shown("<svg>1</svg>", "a path")
+    assert not widget_differences(*stored, *shown("<svg>2</svg>", "a path"))
+    assert widget_differences(*stored, *shown("<svg>1</svg>", "another"))
