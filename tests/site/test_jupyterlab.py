@@ -96,8 +96,11 @@ def opened(server: str, browser: Browser, name: str) -> Page:
     """A notebook open in JupyterLab, its kernel ready."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(2 * MINUTE)
-    page.goto(f"{server}/lab/tree/{name}?token={TOKEN}")
+    # A workspace of its own: the default one would open the other notebook as well.
+    workspace = Path(name).stem
+    page.goto(f"{server}/lab/workspaces/{workspace}/tree/{name}?token={TOKEN}")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    page.wait_for_function(f"name => {PANEL}?.context?.path === name", arg=name)
     page.wait_for_function(IDLE)
     return page
 
