@@ -35,7 +35,7 @@ def encode_corpus(corpus: Iterable[Iterable[str]], min_count: int) -> EncodedCor
         raise InputError(f"min_count must be at least 1, got {min_count}")
     number_of: dict[str, int] = {}
     flat = _Growing()
-    lengths = []
+    lengths: list[int] = []
     for sentence in corpus:
         if isinstance(sentence, str):
             raise InputError(

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def read(path: str | Path, limit: int | None = None) -> tuple[list[str], Floats]
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            return _read(file, limit)
+            return _read(cast(IO[bytes], file), limit)
     except (ValueError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"{path} holds no word vectors: {error}") from None
 
@@ -69,21 +69,21 @@ def _read(file: IO[bytes], limit: int | None) -> tuple[list[str], Floats]:
         count, size = map(int, fields)
         if not count or not size:
             raise ValueError(f"its first line says {count} words of size {size}")
-        wanted = count if limit is None else min(limit, count)
+        promised = count if limit is None else min(limit, count)
         start = file.tell()
         is_text = _is_text(file.readline(), size)
         file.seek(start)
-        entries = (_text if is_text else _binary)(file, size, wanted)
+        entries = (_text if is_text else _binary)(file, size, promised)
     else:
         size = len(fields) - 1
         if size < 1 or not _is_text(first, size):
             raise ValueError("its first line is neither 'words size' nor a vector")
         file.seek(0)
-        wanted = limit
-        entries = _text(file, size, wanted)
+        promised = 0
+        entries = _text(file, size, limit)
     rows: dict[str, int] = {}
     found = 0
-    vectors = np.empty((min(wanted or BLOCK, BLOCK), size), np.float32)
+    vectors = np.empty((min(promised or BLOCK, BLOCK), size), np.float32)
     for word, vector in entries:
         found += 1
         if word in rows:
@@ -95,8 +95,8 @@ def _read(file: IO[bytes], limit: int | None) -> tuple[list[str], Floats]:
             vectors = np.concatenate([vectors, np.empty_like(vectors)])
         vectors[len(rows)] = vector
         rows[word] = len(rows)
-    if len(fields) == 2 and found < (wanted or 0):
-        raise ValueError(f"it ends after {found:,} of {wanted:,} words")
+    if found < promised:
+        raise ValueError(f"it ends after {found:,} of {promised:,} words")
     return list(rows), vectors[: len(rows)]
 
 
@@ -124,10 +124,8 @@ def _text(
         yield word.decode("utf-8"), vector
 
 
-def _binary(
-    file: IO[bytes], size: int, wanted: int | None
-) -> Iterator[tuple[str, Floats]]:
-    for index in range(wanted or 0):
+def _binary(file: IO[bytes], size: int, wanted: int) -> Iterator[tuple[str, Floats]]:
+    for index in range(wanted):
         word = bytearray()
         while (char := file.read(1)) != b" ":
             if not char:
