@@ -1,7 +1,5 @@
 """The stepper in a bare page: by keyboard, in the dark, on a phone, on paper."""
 
-import base64
-import json
 import re
 from itertools import combinations
 from pathlib import Path
@@ -11,33 +9,11 @@ from playwright.sync_api import Page, expect
 
 from lmbook.backprop import Tensor
 from lmbook.widgets.graph import GraphStepper
-from tests.site.browser import reading
+from tests.site import bare
+from tests.site.browser import Reader, reading
 from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
-
-PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>计算图</title>
-<meta name="viewport" content="width=device-width">
-<style>%s
-body { margin: 8px; font-family: sans-serif; }
-html[data-theme="dark"] body { background: #14181e; color: #ced6dd;
-  --pst-color-background: #14181e; --pst-color-text-base: #ced6dd; }
-</style>
-<main><h1>计算图</h1><div id="here"></div><div id="again"></div></main>
-<script type="module">
-document.documentElement.dataset.theme = localStorage.theme;
-const widget = (await import("data:text/javascript;base64,%s")).default;
-window.state = %s;
-window.draw = (state, id) => widget.render({
-  el: document.getElementById(id),
-  model: {
-    get: (name) => state[name], set: (name, value) => { state[name] = value; },
-    on() {}, off() {}, save_changes() { window.saved = JSON.stringify(state); },
-  },
-});
-window.remove = draw(state, "here");
-</script></html>"""
-TRAITS = ("nodes", "leaves", "step", "learning_rate", "losses")
 
 
 def chain() -> Tensor:
@@ -64,17 +40,9 @@ def twice() -> Tensor:
 GRAPHS = {"chain": chain, "shared": shared, "twice": twice}
 
 
-def opened(reader, folder: Path, loss: Tensor) -> Page:
+def opened(reader: Reader, folder: Path, loss: Tensor) -> Page:
     """The page of one stepper, drawn."""
-    stepper = GraphStepper(loss)
-    state = json.dumps({name: getattr(stepper, name) for name in TRAITS})
-    code = base64.b64encode(stepper._esm.encode()).decode()
-    path = folder / "page.html"
-    path.write_text(PAGE % (stepper._css, code, state), "utf-8")
-    page = reader.open(path.as_uri())
-    page.set_default_timeout(5_000)
-    page.wait_for_selector(".lmbook-explorer svg")
-    return page
+    return bare.opened(reader, folder, GraphStepper(loss))
 
 
 def value(page: Page, name: str) -> str:
