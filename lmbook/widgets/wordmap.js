@@ -45,7 +45,6 @@ export function search(words, typed) {
 
 // ---- picture -----------------------------------------------------------------------
 
-const [WIDTH, HEIGHT] = [640, 460];
 const MARGIN = 30;
 const ZOOM = 1.6;
 const escape = (text) =>
@@ -72,15 +71,16 @@ function placed(names) {
 
 function picture(state, view) {
   const { words, points, chosen, found, lines } = state;
+  const { width, height } = view;
   const at = (i) => [
-    WIDTH / 2 + (points[2 * i] - view.x) * view.zoom * (WIDTH / 2 - MARGIN),
-    HEIGHT / 2 - (points[2 * i + 1] - view.y) * view.zoom * (HEIGHT / 2 - MARGIN),
+    width / 2 + (points[2 * i] - view.x) * view.zoom * (width / 2 - MARGIN),
+    height / 2 - (points[2 * i + 1] - view.y) * view.zoom * (height / 2 - MARGIN),
   ];
   const kind = new Map([
     ...found.map(([i]) => [i, "found"]),
     ...chosen.map((i) => [i, "chosen"]),
   ]);
-  const inside = ([x, y]) => x > 0 && x < WIDTH && y > 0 && y < HEIGHT;
+  const inside = ([x, y]) => x > 0 && x < width && y > 0 && y < height;
   const seen = words.map((_, i) => i).filter((i) => inside(at(i)));
   const rank = (i) => ({ chosen: 0, found: 1 })[kind.get(i)] ?? 2;
   const names = placed(
@@ -88,7 +88,7 @@ function picture(state, view) {
       const [x, y] = at(i);
       const size = rank(i) < 2 ? 15 : 12;
       const half = wide(words[i], size) / 2;
-      const within = Math.min(Math.max(x, half + 2), WIDTH - half - 2);
+      const within = Math.min(Math.max(x, half + 2), width - half - 2);
       return { i, x: within, y: Math.max(y - 6, size + 2), word: words[i], size,
         always: rank(i) === 0 };
     })
@@ -125,7 +125,7 @@ function page(count) {
     <div class="row" data-for="analogy">${field("0", "")}<span>之于</span>${field("1", "")}
       <span>，如</span>${field("2", "")}<span>之于？</span></div>
     <p class="hint" role="status"></p>
-    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" tabindex="0"><title>${count} 个词的地图，
+    <svg role="img" tabindex="0"><title>${count} 个词的地图，
       可以用方向键移动，用加减号放大缩小</title>
       <defs><marker id="lmbook-map-arrow" viewBox="0 0 8 8" refX="11" refY="4"
         markerWidth="7" markerHeight="7" orient="auto"><path d="M0,0L8,4L0,8Z"/></marker></defs>
@@ -145,7 +145,8 @@ function render({ model, el }) {
   const find = (selector) => el.querySelector(selector);
   const all = (selector) => [...el.querySelectorAll(selector)];
   const svg = find("svg");
-  let view = { x: 0, y: 0, zoom: 1 };
+  // Its size is that of the screen, so that names can be read on a phone too.
+  let view = { x: 0, y: 0, zoom: 1, width: 640, height: 460 };
   let turn = 0; // which term of the analogy a touched word becomes
 
   const value = (name) =>
@@ -166,6 +167,8 @@ function render({ model, el }) {
 
   function draw() {
     const now = state();
+    svg.setAttribute("viewBox", `0 0 ${view.width} ${view.height}`);
+    svg.style.touchAction = view.zoom > 1 ? "none" : "pan-y";
     find("svg g").innerHTML = picture(now, view);
     const list = (now.all ?? now.found)
       .map(([i, cosine]) => `<li>${escape(words[i])} <span>${signed(cosine)}</span></li>`)
@@ -203,7 +206,7 @@ function render({ model, el }) {
     const zoom = Math.min(Math.max(view.zoom * factor, 1), 30);
     const most = 1 - 1 / zoom;
     const limited = (v) => Math.min(Math.max(v, -most), most);
-    view = { x: limited(view.x + x / zoom), y: limited(view.y + y / zoom), zoom };
+    view = { ...view, x: limited(view.x + x / zoom), y: limited(view.y + y / zoom), zoom };
     draw();
   }
 
@@ -239,7 +242,7 @@ function render({ model, el }) {
   for (const button of all("[data-zoom]")) {
     button.addEventListener("click", () => {
       const kind = button.dataset.zoom;
-      if (kind === "all") view = { x: 0, y: 0, zoom: 1 };
+      if (kind === "all") view = { ...view, x: 0, y: 0, zoom: 1 };
       move(0, 0, { in: ZOOM, out: 1 / ZOOM, all: 1 }[kind]);
     });
   }
@@ -267,7 +270,7 @@ function render({ model, el }) {
   svg.addEventListener("click", (event) => {
     if (held && held.moved > 5) return;
     const { left, top, width } = svg.getBoundingClientRect();
-    const scale = WIDTH / width;
+    const scale = view.width / width;
     const [x, y] = [(event.clientX - left) * scale, (event.clientY - top) * scale];
     const named = event.target.dataset.word;
     const away = (circle) =>
@@ -282,8 +285,18 @@ function render({ model, el }) {
     }
   });
   model.on("change", draw);
+  const watch = new ResizeObserver(() => {
+    const width = Math.max(300, svg.clientWidth);
+    if (width === view.width) return;
+    view = { ...view, width, height: Math.max(380, Math.round(0.68 * width)) };
+    draw();
+  });
+  watch.observe(svg);
   draw();
-  return () => model.off("change", draw);
+  return () => {
+    watch.disconnect();
+    model.off("change", draw);
+  };
 }
 
 export default { render };
