@@ -1,4 +1,4 @@
-"""The command line: ``lmbook train`` and ``lmbook evaluate``.
+"""The command line: ``lmbook train``, ``lmbook evaluate`` and ``lmbook data``.
 
 An error of the user's is one line on standard error and exit code 2; Ctrl-C is 130.
 """
@@ -72,7 +72,7 @@ class _WithPresets(click.Command):
 )
 @click.version_option(package_name="lmbook")
 def cli() -> None:
-    """Train and evaluate the language models of the book."""
+    """Train and evaluate the language models of the book, and fetch their texts."""
 
 
 @cli.command(cls=_WithPresets)
@@ -157,6 +157,37 @@ def evaluate(folder: Path, text: str, as_json: bool) -> None:
     unknown = float((ids == vocabulary.unknown_id).mean())
     losses = _losses("", nats, ids, len(content))
     _report({**losses, "tokens": len(ids), "unknown_share": unknown}, as_json)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@_as_json
+def data(name: str | None, as_json: bool) -> None:
+    """List the corpora, or fetch the one called NAME and say where it lies.
+
+    LMBOOK_DATA names the folder that keeps what is fetched, LMBOOK_MIRROR a folder or
+    an address to take it from.
+    """
+    from lmbook.text import corpora
+
+    if name is not None:
+        characters = len(corpora.read_corpus(name))
+        paths = [str(path) for path in corpora.files(name)]
+        if as_json:
+            _report({"name": name, "paths": paths, "characters": characters}, True)
+            return
+        for path in paths or ["(made from installed packages)"]:
+            click.echo(path)
+        click.echo(f"{characters:,} characters")
+        return
+    listed = corpora.listing()
+    if as_json:
+        _report({"corpora": listed}, True)
+        return
+    for row in listed:
+        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "-"
+        columns = f"{row['name']:17} {row['status']:15} {size:>8}  {row['licence']:19}"
+        click.echo(f"{columns} {row['about']}")
 
 
 def _losses(prefix: str, nats: float, ids: Any, num_chars: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmbook.errors import InputError
-from lmbook.text.corpora import read_corpus
+from lmbook.text.corpora import read_corpus, read_splits
 from lmbook.text.vocabulary import UNKNOWN, Vocabulary, split_words
 
 Ids = NDArray[np.int64]
@@ -40,10 +40,12 @@ def load_data(
     """Read a text, split it in order, number its words.
 
     The first part is for training, then come shares ``valid`` and ``test`` of the
-    characters.  The vocabulary is built from the training part alone, so that the
-    others meet unknown words as a real reader does.  With ``valid_path`` that whole
-    file is the validation part and ``valid`` is not used.  A ``vocab_size`` above the
-    number of distinct words is an error, unless ``at_most`` says to take them all.
+    characters.  A corpus that is published in three parts (``wikitext-2``, ``ptb``)
+    keeps them, and the shares are not used.  The vocabulary is built from the
+    training part alone, so that the others meet unknown words as a real reader does.
+    With ``valid_path`` that whole file is the validation part.  A ``vocab_size``
+    above the number of distinct words is an error, unless ``at_most`` says to take
+    them all.
     The article calls this function without defining it (section 5.2).
     """
     if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
@@ -51,19 +53,22 @@ def load_data(
             "valid and test are shares that leave some for training, "
             f"got {valid} and {test}"
         )
-    text = read_corpus(name_or_path)
-    if valid_path is None:
-        parts = _cut(text, valid, test)
-    else:
-        parts = _cut(text, 0.0, test)
+    parts = read_splits(name_or_path)
+    if parts is None:
+        text = read_corpus(name_or_path)
+        parts = _cut(text, valid if valid_path is None else 0.0, test)
+    if valid_path is not None:
         parts["valid"] = read_corpus(valid_path)
-    words = {part: split_words(text) for part, text in parts.items()}
-    if not words["train"]:
+    words = split_words(parts["train"])
+    if not words:
         raise InputError(f"{name_or_path} leaves no words for training")
     if at_most:
-        vocab_size = min(vocab_size, len({*words["train"], UNKNOWN}))
-    vocabulary = Vocabulary.build(words["train"], vocab_size)
-    ids = {part: vocabulary.encode(found) for part, found in words.items()}
+        vocab_size = min(vocab_size, len({*words, UNKNOWN}))
+    vocabulary = Vocabulary.build(words, vocab_size)
+    ids = {"train": vocabulary.encode(words)}
+    del words  # of a large text, gigabytes
+    for part in ("valid", "test"):
+        ids[part] = vocabulary.encode(split_words(parts[part]))
     num_chars = {part: len(text) for part, text in parts.items()}
     return LanguageData(vocabulary, **ids, num_chars=num_chars)
 
