@@ -1,0 +1,125 @@
+"""What every tokenizer does: text to ids and back, a ``tokenizer.json`` to keep it."""
+
+import json
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+from lmbook.errors import InputError
+from lmbook.files import atomic_write
+
+Token = TypeVar("Token", str, bytes)
+
+
+class Tokenizer(ABC, Generic[Token]):
+    """A vocabulary, ``tokens[id]``, and the way to cut a text into its tokens."""
+
+    tokens: Sequence[Token]
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text.  ``InputError`` for a text that is no valid Unicode."""
+
+    @abstractmethod
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of these ids.  ``InputError`` names an id that is unknown."""
+
+    def pieces(self, text: str) -> list[Token]:
+        """The tokens of a text instead of their ids."""
+        return self.pieces_of(self.encode(text))
+
+    def pieces_of(self, ids: Iterable[int]) -> list[Token]:
+        """The tokens of these ids; ``InputError`` names an id that is unknown."""
+        found = []
+        for i in map(operator.index, ids):
+            if not 0 <= i < len(self.tokens):
+                raise InputError(
+                    f"id {i} is not in the vocabulary: accepted are 0 to "
+                    f"{len(self.tokens) - 1}"
+                )
+            found.append(self.tokens[i])
+        return found
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are."""
+        return len(self)
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """What :meth:`save` writes: the layout of Hugging Face's tokenizer.json."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """The tokenizer that such a file describes; ``InputError`` names the field
+        that asks for anything else than this class does."""
+
+    def save(self, path: str | Path) -> None:
+        """Write a tokenizer.json that Hugging Face's ``tokenizers`` loads too."""
+        text = json.dumps(self.to_json(), ensure_ascii=False, indent=1)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, "utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a tokenizer.json, ours or one that the library saved."""
+        try:
+            return cls.from_json(read_json(path))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """A tokenizer.json with a model; ``InputError`` where it is anything else."""
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"no tokenizer.json can be read: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise InputError("not a tokenizer.json: it has no field 'model'")
+    return content
+
+
+def refuse_unless(field: str, found: object, accepted: Sequence[object]) -> None:
+    """``InputError`` unless the file's field has a value that is implemented."""
+    if found not in accepted:
+        choices = " or ".join(json.dumps(value) for value in accepted)
+        shown = json.dumps(found, ensure_ascii=False)
+        shown = shown if len(shown) <= 200 else shown[:200] + "..."
+        raise InputError(f"field {field!r} is {shown}; accepted: {choices}")
+
+
+def listed(vocab: object) -> list[str]:
+    """The tokens of a field "model.vocab" in order of their ids, 0, 1, 2 ..."""
+    if not isinstance(vocab, dict) or not vocab:
+        raise InputError("field 'model.vocab' must map tokens to ids")
+    of_id = {i: token for token, i in vocab.items() if type(i) is int}
+    missing = next((i for i in range(len(vocab)) if i not in of_id), None)
+    if missing is not None:
+        raise InputError(f"field 'model.vocab' has no token of id {missing}")
+    return [of_id[i] for i in range(len(vocab))]
+
+
+def checked(text: str) -> str:
+    """The same text; ``InputError`` unless it is a str that UTF-8 can encode."""
+    if not isinstance(text, str):
+        raise InputError(f"text must be a str, got {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"position {error.start} of the text is a lone surrogate, "
+            f"U+{ord(text[error.start]):04X}: UTF-8 cannot encode it"
+        ) from None
+    return text
+
+
+def texts(text: str | Iterable[str]) -> Iterable[str]:
+    """One text or several, each checked."""
+    return map(checked, [text] if isinstance(text, str | bytes) else text)
