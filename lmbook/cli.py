@@ -79,7 +79,7 @@ def cli() -> None:
 @click.option("--preset", "preset_name", default="article", help="See below.")
 @click.option("--text", required=True, help="A corpus by name, or a UTF-8 file.")
 @click.option("--out", required=True, type=Path, help="New folder for the model.")
-@click.option("--valid", type=Path, help="Validation file [the last 10 % of --text].")
+@click.option("--valid", type=Path, help="Validation file [part of --text].")
 @click.option("--vocab-size", type=int, help="Words at most [the preset's].")
 @click.option("--epochs", type=int, help="Times through the text [the preset's].")
 @click.option("--max-minutes", type=float, help="Stop after this long.")

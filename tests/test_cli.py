@@ -1,6 +1,7 @@
 """The command line as a user meets it: in a process of its own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -183,3 +184,54 @@ def test_help_lists_presets_and_is_quick():
     assert "train" in lmbook("--help").stdout
     assert time.perf_counter() - start < 5
     assert "article: the article's sizes" in lmbook("train", "--help").stdout
+
+
+def lmbook_data(*arguments, cache, mirror):
+    return subprocess.run(
+        [sys.executable, "-m", "lmbook", "data", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LMBOOK_DATA": str(cache), "LMBOOK_MIRROR": str(mirror)},
+    )
+
+
+def test_data_lists_the_corpora(tmp_path):
+    (tmp_path / "text8.zip").write_bytes(b"")
+    where = {"cache": tmp_path, "mirror": tmp_path / "gone"}
+    rows = json.loads(lmbook_data("--json", **where).stdout)["corpora"]
+    found = {row["name"]: row["status"] for row in rows}
+    assert found["docstrings"] == "offline"
+    assert found["text8"] == "cached"
+    assert found["ptb"] == "not downloaded"
+    lines = lmbook_data(**where).stdout.splitlines()
+    assert len(lines) == len(rows)
+    assert all(row["licence"] in line for row, line in zip(rows, lines, strict=True))
+
+
+def test_data_says_where_a_text_is_and_how_long(tmp_path):
+    path = tmp_path / "你好.txt"
+    path.write_text("你好\n", "utf-8")
+    result = lmbook_data(path, cache=tmp_path, mirror="")
+    assert result.stdout == f"{path}\n3 characters\n"
+    result = lmbook_data(path, "--json", cache=tmp_path, mirror="")
+    expected = {"name": str(path), "paths": [str(path)], "characters": 3}
+    assert json.loads(result.stdout) == expected
+    result = lmbook_data("uistrings", cache=tmp_path, mirror="")
+    assert result.stdout.startswith("(made from installed packages)\n")
+
+
+def test_data_that_cannot_be_had_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "ptb.train.txt").write_text("another text")
+    for name, mirror, message in (
+        ("ptb", tmp_path, "12 bytes with SHA-256"),
+        ("ptb", "http://127.0.0.1:1/", "Connection refused"),
+        ("ptb", tmp_path / "gone", "No such file"),
+        ("ptbb", "", "did you mean 'ptb'?"),
+    ):
+        cache = tmp_path / "cache"
+        result = lmbook_data(name, "--json", cache=cache, mirror=mirror)
+        assert result.returncode == 2
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1, result.stderr
+        assert result.stdout == ""
+        assert not cache.exists() or list(cache.iterdir()) == []

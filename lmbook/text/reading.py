@@ -13,7 +13,7 @@ MAGIC = {
 }
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SAMPLE = 2**16  # bytes looked at to guess another encoding
-CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+CHINESE = re.compile(r"[\u2010-\u2030\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 
 
 def read_text(path: str | Path) -> str:
@@ -25,6 +25,8 @@ def read_text(path: str | Path) -> str:
     belongs to binary files and to UTF-16, and no vocabulary should learn it.
     A file that does not exist is a ``FileNotFoundError``.
     """
+    if not str(path) or "\0" in str(path):
+        raise FileNotFoundError(path)
     path = Path(path)
     try:
         mode = path.stat().st_mode

@@ -19,13 +19,13 @@ from lmbook.errors import InputError
 PACKAGE = "jupyterlab-language-pack-zh-CN"
 # What the numbers in the book were computed on.
 VERSION = "4.5.post3"
-SHA256 = "f65dcd6572a9d5523618f0aa5e098f5a5eb0e97b024e44df17bf535a626774a1"
+SHA256 = "f75869d8a8b9ed63e68009208a911495b6012e574205e7364b4ceba52d80d6a1"
 
 CONTEXT = "\4"  # gettext: "context\4message"
 PLACEHOLDER = re.compile(r"%\d|\$\{?\w*\}?")
 WORD = re.compile(r"[A-Za-z]{2}")
 HAN = re.compile(r"[\u4e00-\u9fff]")
-NOT_PROSE = re.compile(r"[{}]|</?\w[^>]*>|&\w+;|\\n")
+NOT_PROSE = re.compile(r"[{}]|</?\w[^>]*>|&\w+;|%%")
 
 
 def uistrings() -> list[tuple[str, str]]:

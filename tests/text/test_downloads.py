@@ -3,6 +3,7 @@
 Nothing here leaves the machine.
 """
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -68,7 +69,9 @@ class Server:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, args=(0.01,), daemon=True
+        ).start()
 
     def __call__(self, path, *answers):
         self.answers[path] = list(answers)
@@ -123,6 +126,27 @@ def test_a_file_is_fetched_once(cache, server, capfd):
     assert server.asked == ["/fox.txt"]
     assert names(cache) == ["fox.txt"]
     assert capfd.readouterr().err == ""  # no progress bar where nobody looks
+
+
+def test_a_terminal_sees_a_bar(cache, server, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    get(single(server("/f", CONTENT)))
+    assert "fox.txt" in terminal.getvalue()
+    assert "100k/100k" in terminal.getvalue()
+
+
+def test_a_compressed_answer_is_unpacked(cache, server):
+    def answer(handler):
+        packed = gzip.compress(CONTENT)
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(packed)))
+        handler.end_headers()
+        handler.wfile.write(packed)
+
+    assert get(single(server("/f", answer))).read_bytes() == CONTENT
 
 
 def test_connection_errors_and_5xx_are_tried_again(cache, server):
