@@ -4,6 +4,7 @@ An archive from the network may name a file ``../x``, hold a link to elsewhere o
 swell to gigabytes.  Such a one is refused as a whole, before a member is read.
 """
 
+import io
 import re
 import stat
 import tarfile
@@ -17,9 +18,11 @@ from lmbook.errors import InputError
 LIMIT = 512 * 1024**2  # bytes, of all members together
 SUFFIXES = (".zip", ".tgz", ".tar.gz", ".tar")
 UNSAFE = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|\0")
+# What the two modules raise on bytes that no program wrote; RuntimeError is a password
+# or an unknown compression.
 DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError),
-    *(NotImplementedError, RuntimeError),  # unknown compression, password
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error),
+    *(EOFError, OSError, ValueError, RuntimeError),
 )
 
 
@@ -38,18 +41,17 @@ def read_members(
     """
     name = name or Path(path).name
     read = _read_zip if name.endswith(".zip") else _read_tar
+    data = io.BytesIO(Path(path).read_bytes())
     try:
-        return read(path, list(members))
+        return read(data, list(members))
     except InputError as error:
         raise InputError(f"{name} is refused: {error}") from None
-    except (*DAMAGE, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # the disk's, not the archive's
-            raise
+    except DAMAGE as error:
         raise InputError(f"{name} is no readable archive ({error})") from None
 
 
-def _read_zip(path: str | Path, members: list[str]) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
+def _read_zip(data: io.BytesIO, members: list[str]) -> dict[str, bytes]:
+    with zipfile.ZipFile(data) as archive:
         total = 0
         for info in archive.infolist():
             total += info.file_size
@@ -64,8 +66,8 @@ def _read_zip(path: str | Path, members: list[str]) -> dict[str, bytes]:
         return found
 
 
-def _read_tar(path: str | Path, members: list[str]) -> dict[str, bytes]:
-    with tarfile.open(path) as archive:
+def _read_tar(data: io.BytesIO, members: list[str]) -> dict[str, bytes]:
+    with tarfile.open(fileobj=data) as archive:
         total = 0
         for info in archive:
             total += info.size

@@ -166,7 +166,7 @@ def _get(url: str, file: File, temporary: Path) -> None:
                     disable=not (sys.stderr.isatty() or "ipykernel" in sys.modules),
                 ) as bar,
             ):
-                get = pooch.HTTPDownloader(bar, chunk_size=2**16, timeout=TIMEOUT)
+                get = pooch.HTTPDownloader(bar, chunk_size=2**13, timeout=TIMEOUT)
                 get(url, _Bounded(output, file.size), None)
             return
         except requests.RequestException as error:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import threading
 import time
 import zipfile
 
+import numpy as np
 import pytest
 
 from lmbook.errors import InputError
@@ -129,12 +131,19 @@ def test_a_file_is_fetched_once(cache, server, capfd):
 
 
 def test_a_terminal_sees_a_bar(cache, server, monkeypatch):
+    def in_two_halves(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(CONTENT)))
+        handler.end_headers()
+        handler.wfile.write(CONTENT[:50_000])
+        time.sleep(0.3)
+        handler.wfile.write(CONTENT[50_000:])
+
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    get(single(server("/f", CONTENT)))
-    assert "fox.txt" in terminal.getvalue()
-    assert "100k/100k" in terminal.getvalue()
+    get(single(server("/f", in_two_halves)))
+    assert re.search(r"fox.txt: +[4-9]\d%\|.*/100k", terminal.getvalue())
 
 
 def test_a_compressed_answer_is_unpacked(cache, server):
@@ -455,6 +464,26 @@ def refuse(tmp_path, monkeypatch, cache, name, data, message):
         assert "LMBOOK_MIRROR" in str(error.value)
         assert names(cache) == []
     assert names(tmp_path) == ["cache", "mirror"]
+
+
+@pytest.mark.parametrize(("name", "pack"), [("x.zip", zipped), ("x.tgz", tarred)])
+def test_whatever_is_wrong_with_an_archive_is_an_input_error(tmp_path, name, pack):
+    sound, random = (
+        pack({"a.txt": b"good" * 99, "中.txt": b""}),
+        np.random.default_rng(5),
+    )
+    outcomes = []
+    for _ in range(600):
+        data = np.frombuffer(sound, np.uint8).copy()
+        spots = random.integers(len(data), size=random.integers(1, 4))
+        data[spots] = random.integers(256, size=len(spots))
+        (tmp_path / name).write_bytes(data[: random.integers(len(data), 2 * len(data))])
+        try:
+            read = archives.read_members(tmp_path / name, ["a.txt"])
+            outcomes.append(read == {"a.txt": b"good" * 99})
+        except InputError:
+            outcomes.append(False)
+    assert {True, False} == set(outcomes)
 
 
 @pytest.mark.parametrize(("name", "pack"), [("x.zip", zipped), ("x.tgz", tarred)])
