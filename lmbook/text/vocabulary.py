@@ -14,10 +14,10 @@ from lmbook.files import atomic_write
 
 UNKNOWN, END = "<unk>", "<eos>"
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-# A word or a programmer's name (array_like, x0) with its apostrophe, a number, one
-# Chinese character, one other sign.
+# The mark that corpora have for a rare word; a word or a programmer's name (array_like,
+# x0) with its apostrophe, a number, one other sign, one Chinese character.
 WORD = re.compile(
-    rf"[^\W\d{HAN}][^\W{HAN}]*(?:['’][^\W\d_{HAN}]+)?|\d+|[^\s\w]|[{HAN}]"
+    rf"{UNKNOWN}|[^\W\d{HAN}][^\W{HAN}]*(?:['’][^\W\d_{HAN}]+)?|\d+|[^\s\w]|[{HAN}]"
 )
 
 

@@ -35,6 +35,7 @@ def test_words(text, words):
 
 def test_chinese_is_split_into_characters():
     assert split_words("你好，NumPy！") == ["你", "好", "，", "numpy", "！", "<eos>"]
+    assert split_words("a <unk> of <b") == ["a", "<unk>", "of", "<", "b", "<eos>"]
     assert split_words("用NumPy库𠀀㐀") == ["用", "numpy", "库", "𠀀", "㐀", "<eos>"]
 
 
