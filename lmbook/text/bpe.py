@@ -29,7 +29,9 @@ BYTE_OF |= {chr(0x100 + i): byte for i, byte in enumerate(_HIDDEN)}
 NAME_OF = {byte: character for character, byte in BYTE_OF.items()}
 
 CACHED_CHARACTERS = 1_000_000
-SLOW = 1_000_000  # steps of apply_merges, about 0.1 s, from where machine code pays
+# Steps of apply_merges (length of a word squared), about 0.1 s in all, from where it
+# pays to wait for machine code, which takes about a second to load.
+SLOW = 1_000_000
 
 
 def apply_merges(ids: list[int], merges: Mapping[Pair, tuple[int, int]]) -> list[int]:
@@ -85,7 +87,7 @@ class BPETokenizer(Tokenizer[bytes]):
         self._byte_ids = [id_of[NAME_OF[byte]] for byte in range(256)]
         self.merges = [(self.tokens[m.left], self.tokens[m.right]) for m in merges]
         self.counts = [m.frequency for m in merges if m.frequency]
-        self._merge_ids = [(m.left, m.right) for m in merges]
+        self._learned = list(merges)
         self._ranks = {
             (m.left, m.right): (rank, m.result) for rank, m in enumerate(merges)
         }
@@ -93,6 +95,7 @@ class BPETokenizer(Tokenizer[bytes]):
         self._special = regex.compile(f"({'|'.join(map(regex.escape, longest_first))})")
         self._known: dict[str, list[int]] = {}
         self._known_characters = 0
+        self._steps = 0
 
     @classmethod
     def train(
@@ -164,7 +167,8 @@ class BPETokenizer(Tokenizer[bytes]):
     def _encode_words(self, words: list[str]) -> list[list[int]]:
         encoded = [word.encode() for word in words]
         lengths = [len(word) for word in encoded]
-        if sum(length**2 for length in lengths) < SLOW:
+        self._steps += sum(length**2 for length in lengths)
+        if self._steps < SLOW:
             ids = self._byte_ids
             return [apply_merges([ids[b] for b in w], self._ranks) for w in encoded]
         flat = np.frombuffer(b"".join(encoded), np.uint8)
@@ -176,9 +180,7 @@ class BPETokenizer(Tokenizer[bytes]):
 
     def to_json(self) -> dict[str, Any]:
         """The layout of Hugging Face's tokenizer.json: model BPE, ByteLevel."""
-        names = self._names
-        merges = [(names[left], names[right]) for left, right in self._merge_ids]
-        return bpe_json.to_json(names, merges, self.special_tokens)
+        return bpe_json.to_json(self._names, self._learned, self.special_tokens)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:

@@ -3,7 +3,7 @@
 import json
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -20,27 +20,24 @@ class Tokenizer(ABC, Generic[Token]):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.  ``InputError`` for a text that is no valid Unicode."""
+        """The ids of a text; ``InputError`` names the place of a lone surrogate."""
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids.  ``InputError`` names an id that is unknown."""
+        """The text of these ids; ``InputError`` names an unknown one."""
 
     def pieces(self, text: str) -> list[Token]:
         """The tokens of a text instead of their ids."""
         return self.pieces_of(self.encode(text))
 
     def pieces_of(self, ids: Iterable[int]) -> list[Token]:
-        """The tokens of these ids; ``InputError`` names an id that is unknown."""
-        found = []
-        for i in map(operator.index, ids):
-            if not 0 <= i < len(self.tokens):
-                raise InputError(
-                    f"id {i} is not in the vocabulary: accepted are 0 to "
-                    f"{len(self.tokens) - 1}"
-                )
-            found.append(self.tokens[i])
-        return found
+        """The tokens of these ids; ``InputError`` names an unknown one."""
+        numbers = list(map(operator.index, ids))
+        for i in numbers:
+            if not 0 <= i < len(self):
+                last = len(self) - 1
+                raise InputError(f"id {i} is unknown: accepted are 0 to {last}")
+        return [self.tokens[i] for i in numbers]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -57,8 +54,8 @@ class Tokenizer(ABC, Generic[Token]):
     @classmethod
     @abstractmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """The tokenizer that such a file describes; ``InputError`` names the field
-        that asks for anything else than this class does."""
+        """The tokenizer of such a file; ``InputError`` names a field that asks for
+        what is not implemented: a wrong id is worse than none."""
 
     def save(self, path: str | Path) -> None:
         """Write a tokenizer.json that Hugging Face's ``tokenizers`` loads too."""
@@ -69,8 +66,9 @@ class Tokenizer(ABC, Generic[Token]):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a tokenizer.json, ours or one that the library saved."""
+        content = read_json(path)
         try:
-            return cls.from_json(read_json(path))
+            return cls.from_json(content)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -79,30 +77,42 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """A tokenizer.json with a model; ``InputError`` where it is anything else."""
     try:
         content = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"no tokenizer.json can be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise InputError("not a tokenizer.json: it has no field 'model'")
+        raise InputError(f"{path}: not a tokenizer.json, it has no field 'model'")
     return content
 
 
-def refuse_unless(field: str, found: object, accepted: Sequence[object]) -> None:
-    """``InputError`` unless the file's field has a value that is implemented."""
-    if found not in accepted:
-        choices = " or ".join(json.dumps(value) for value in accepted)
-        shown = json.dumps(found, ensure_ascii=False)
-        shown = shown if len(shown) <= 200 else shown[:200] + "..."
-        raise InputError(f"field {field!r} is {shown}; accepted: {choices}")
+def layout(**fields: object) -> dict[str, Any]:
+    """A tokenizer.json with these fields, the others empty."""
+    empty = ("truncation", "padding", "normalizer", "post_processor", "decoder")
+    return {"version": "1.0", **dict.fromkeys(empty), "added_tokens": [], **fields}
+
+
+def refuse_unless(accepted: Mapping[str, Sequence[object]], content: object) -> None:
+    """``InputError`` names the first field whose value is not among those accepted.
+
+    "model.type" is the field type of the object model; a missing field is None.
+    """
+    for field, values in accepted.items():
+        found = content
+        for name in field.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        if found not in values:
+            shown = json.dumps(found, ensure_ascii=False)[:200]
+            choices = " or ".join(map(json.dumps, values))
+            raise InputError(f"field {field!r} is {shown}; accepted: {choices}")
 
 
 def listed(vocab: object) -> list[str]:
     """The tokens of a field "model.vocab" in order of their ids, 0, 1, 2 ..."""
-    if not isinstance(vocab, dict) or not vocab:
+    if not isinstance(vocab, dict):
         raise InputError("field 'model.vocab' must map tokens to ids")
     of_id = {i: token for token, i in vocab.items() if type(i) is int}
-    missing = next((i for i in range(len(vocab)) if i not in of_id), None)
-    if missing is not None:
-        raise InputError(f"field 'model.vocab' has no token of id {missing}")
+    for i in range(len(vocab)):
+        if i not in of_id:
+            raise InputError(f"field 'model.vocab' has no token of id {i}")
     return [of_id[i] for i in range(len(vocab))]
 
 

@@ -15,6 +15,7 @@ from lmbook.text.bpe import BPETokenizer
 from lmbook.text.tokenizer_base import (
     Tokenizer,
     checked,
+    layout,
     listed,
     read_json,
     refuse_unless,
@@ -28,8 +29,7 @@ __all__ = ["BPETokenizer", "CharTokenizer", "WordTokenizer", "load_tokenizer"]
 class _ListTokenizer(Tokenizer[str]):
     """Tokens are looked up in a list; what is not in it becomes ``<unk>``."""
 
-    PRE_TOKENIZER: ClassVar[dict[str, Any]]  # the library's nearest to ``split``
-    DECODER: ClassVar[dict[str, Any] | None]
+    FIELDS: ClassVar[dict[str, Any]]  # of the file: the library's nearest to ``split``
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self.vocabulary = Vocabulary(tokens)
@@ -58,29 +58,16 @@ class _ListTokenizer(Tokenizer[str]):
     def to_json(self) -> dict[str, Any]:
         """The layout of Hugging Face's tokenizer.json: model WordLevel."""
         vocab = {token: i for i, token in enumerate(self.tokens)}
-        return {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [],
-            "normalizer": None,
-            "pre_tokenizer": self.PRE_TOKENIZER,
-            "post_processor": None,
-            "decoder": self.DECODER,
-            "model": {"type": "WordLevel", "vocab": vocab, "unk_token": UNKNOWN},
-        }
+        model = {"type": "WordLevel", "vocab": vocab, "unk_token": UNKNOWN}
+        return layout(model=model, **self.FIELDS)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """The tokenizer of a file that :meth:`save` wrote."""
-        tokens = listed(content["model"].get("vocab"))
-        expected = cls([UNKNOWN]).to_json()
-        for field in expected.keys() - {"version", "model"}:
-            refuse_unless(field, content.get(field), [expected[field]])
-        for field in ("type", "unk_token"):
-            found, accepted = content["model"].get(field), expected["model"][field]
-            refuse_unless(f"model.{field}", found, [accepted])
-        return cls(tokens)
+        accepted = {field: [value] for field, value in layout(**cls.FIELDS).items()}
+        accepted |= {"model.type": ["WordLevel"], "model.unk_token": [UNKNOWN]}
+        refuse_unless(accepted, content)
+        return cls(listed(content["model"].get("vocab")))
 
 
 class CharTokenizer(_ListTokenizer):
@@ -90,14 +77,18 @@ class CharTokenizer(_ListTokenizer):
     library gives the same ids from the saved file.
     """
 
-    PRE_TOKENIZER: ClassVar = {
-        "type": "Split",
-        "pattern": {"Regex": r"[\s\S]"},
-        "behavior": "Isolated",
-        "invert": False,
+    FIELDS: ClassVar = {
+        "pre_tokenizer": {
+            **{"type": "Split", "pattern": {"Regex": r"[\s\S]"}},
+            **{"behavior": "Isolated", "invert": False},
+        },
+        "decoder": {"type": "Fuse"},
     }
-    DECODER: ClassVar = {"type": "Fuse"}
-    split = staticmethod(list)
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """The characters."""
+        return list(text)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The characters one after another."""
@@ -114,8 +105,7 @@ class WordTokenizer(_ListTokenizer):
     ``encode(split_words(text), is_pretokenized=True)``.
     """
 
-    PRE_TOKENIZER: ClassVar = {"type": "WhitespaceSplit"}
-    DECODER: ClassVar = None
+    FIELDS: ClassVar = {"pre_tokenizer": {"type": "WhitespaceSplit"}}
     split = staticmethod(split_words)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -133,10 +123,7 @@ CLASSES: dict[object, type[BPETokenizer] | type[_ListTokenizer]] = {
 
 def load_tokenizer(path: str | Path) -> BPETokenizer | CharTokenizer | WordTokenizer:
     """The tokenizer, of whichever kind, that a tokenizer.json describes."""
-    try:
-        pre_tokenizer = read_json(path).get("pre_tokenizer")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    pre_tokenizer = read_json(path).get("pre_tokenizer")
     kind = pre_tokenizer.get("type") if isinstance(pre_tokenizer, dict) else None
     if kind not in CLASSES:
         raise InputError(
