@@ -4,12 +4,13 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import article_setup, backprop, record, training
+from benchmarks import article_setup, backprop, record, tokenizers, training
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "training": training.run,
     "article_setup": article_setup.run,
     "backprop": backprop.run,
+    "tokenizers": tokenizers.run,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
