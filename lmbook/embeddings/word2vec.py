@@ -11,6 +11,7 @@ import operator
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -258,6 +259,6 @@ def _integer(name: str, value: int, least: int = 1) -> int:
 
 
 def _number(name: str, value: float) -> float:
-    if not 0 <= value < math.inf:
-        raise InputError(f"{name} must be a number from 0 up, got {value}")
+    if not isinstance(value, Real) or not 0 <= value < math.inf:
+        raise InputError(f"{name} must be a number from 0 up, got {value!r}")
     return float(value)

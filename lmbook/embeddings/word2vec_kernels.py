@@ -1,3 +1,4 @@
+# mypy: disable-error-code="call-arg, var-annotated"
 r"""The inner loop of word2vec, compiled by Numba.  Taught in section 3.3.
 
 - All words of a window share one set of negative samples (Ji et al. 2016,
