@@ -159,3 +159,29 @@ def run(rounds: int = 5, size: int = MB) -> dict[str, Any]:
         "encoding": encoded,
         "ratio": min(row["speed_over_peer"] for row in encoded),
     }
+
+
+NAMES = {
+    "English": "英文",
+    "Chinese": "中文",
+    "random letters": "随机字母",
+    "random bytes as Latin-1": "随机字节",
+}
+
+
+def tables(results: dict[str, Any]) -> tuple[str, str]:
+    """The two tables of section 3.7.5: training, encoding."""
+    training = ["| 英文 | 合并 | 我们（秒） | 对方（秒） |", "|---|---:|---:|---:|"]
+    training += [
+        f"| {row['megabytes']} MB | {row['merges']:,} | {row['our_seconds']:.2f} "
+        f"| {row['peer_seconds']:.2f} |"
+        for row in results["training"]
+    ]
+    encoding = ["| 文字 | 我们 | 对方，一线程 | 对方，两核 |", "|---|---:|---:|---:|"]
+    encoding += [
+        f"| {NAMES[row['text']]} | {row['our_mb_per_second']:.2f} "
+        f"| {row['peer_mb_per_second']:.2f} "
+        f"| {row['peer_mb_per_second_all_threads']:.2f} |"
+        for row in results["encoding"]
+    ]
+    return "\n".join(training), "\n".join(encoding)
