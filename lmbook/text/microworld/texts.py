@@ -1,0 +1,113 @@
+"""Documents of the artificial world, and how their sentences are written down."""
+
+import re
+from dataclasses import dataclass, field
+
+from lmbook.text.microworld.grammar import Frame
+from lmbook.text.microworld.lexicon import with_articles
+from lmbook.text.microworld.templates import Env
+
+Meaning = list[tuple[Frame, Env]]
+SIGN = re.compile(r" ?([,.;?!])")
+END = {"en": re.compile(r"[^.?!]*[.?!]"), "zh": re.compile(r"[^。？！]*[。？！]")}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document: its sentences as tokens, and its probability in the world.
+
+    ``log_prob`` (nats) is that of the whole document, its end included.
+    """
+
+    language: str
+    sentences: tuple[tuple[str, ...], ...]
+    log_prob: float
+    meaning: Meaning = field(repr=False, compare=False)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Words and punctuation as written; the end of the document isn't one."""
+        return [token for sentence in self.sentences for token in sentence]
+
+    @property
+    def text(self) -> str:
+        """As people write it: Chinese without spaces."""
+        return self._written(0, None)
+
+    @property
+    def story(self) -> str:
+        """What stands before a question and its answer (stream "qa")."""
+        return self._written(0, -2)
+
+    @property
+    def question(self) -> str:
+        return self._written(-2, -1)
+
+    @property
+    def answer(self) -> str:
+        return self._written(-1, None)
+
+    @property
+    def kind(self) -> str:
+        """The last frame's name; in the stream "qa", the kind of question."""
+        return self.meaning[-1][0].id
+
+    @property
+    def facts(self) -> list[tuple[str, dict[str, str]]]:
+        """For each frame, its name and the words (in English) of its slots."""
+        return [
+            (frame.id, {slot.name: env[slot.name].en for slot in frame.slots})
+            for frame, env in self.meaning
+        ]
+
+    def _written(self, first: int, last: int | None) -> str:
+        sentences = self.sentences[first:last]
+        if self.language == "zh":
+            return "".join("".join(tokens) for tokens in sentences)
+        return " ".join(SIGN.sub(r"\1", " ".join(tokens)) for tokens in sentences)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One meaning in two languages; natural logarithms.
+
+    Each text determines the meaning, so log p(target | source) is that of the
+    target's wording alone, and ``log_prob`` (of both) = ``source.log_prob`` + it.
+    """
+
+    source: Text
+    target: Text
+    log_prob: float
+
+    @property
+    def log_prob_given_source(self) -> float:
+        return self.log_prob - self.source.log_prob
+
+
+def finished(written: str, language: str) -> tuple[str, ...]:
+    """The tokens of a sentence: in English with its capital, and "an" for "a"."""
+    if language == "en":
+        written = with_articles(written)
+        written = written[0].upper() + written[1:]
+    return tuple(written.split())
+
+
+def unfinished(text: str, language: str) -> list[list[str]]:
+    """What templates may have written for each sentence; none if it can't be.
+
+    An English sentence's first letter may be a capital of its own or the sentence's.
+    """
+    found = END[language].findall(text)
+    if language == "zh":
+        return [[sentence] for sentence in found] if "".join(found) == text else []
+    found = [sentence.removeprefix(" ") for sentence in found]
+    if " ".join(found) != text:
+        return []
+    sentences = []
+    for sentence in found:
+        spaced = SIGN.sub(r" \1", sentence) + " "
+        plain = re.sub(r"\b([Aa])n ", r"\1 ", spaced)
+        if not sentence[0].isupper() or with_articles(plain) != spaced:
+            return []
+        sentences.append([plain, plain[0].lower() + plain[1:]])
+    return sentences
