@@ -127,7 +127,8 @@ class _Run:
     def __init__(self, config: GloVeTrainer, table: Cooccurrences, size: int) -> None:
         from lmbook.embeddings import glove_kernels as kernels
 
-        self.config, self.table, self.kernels = config, table, kernels
+        self.config, self.table, self.size = config, table, size
+        self.kernels = kernels
         self.rng = np.random.default_rng(config.seed)
         rows = 2 * len(table.words)
         padded = -(-size // kernels.WIDTH) * kernels.WIDTH
