@@ -35,7 +35,23 @@ OFFLINE = {
         "BSD",
         lambda: _as_lines("uistrings"),
     ),
+    "microworld": Offline(
+        "Chinese sentences and stories of an artificial world, 1 M words",
+        "CC BY",
+        lambda: _microworld("zh"),
+    ),
+    "microworld-en": Offline(
+        "The same world in English, 1 M words",
+        "CC BY",
+        lambda: _microworld("en"),
+    ),
 }
+
+
+def _microworld(language: str) -> str:
+    from lmbook.text.microworld import microworld_text
+
+    return microworld_text(language)
 
 
 def names() -> list[str]:

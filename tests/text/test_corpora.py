@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lmbook.errors import InputError
 from lmbook.text import corpora, load_data
 from lmbook.text.corpora import read_corpus, read_splits
 from lmbook.text.datasets import DATASETS, Dataset, File, Part
+from lmbook.text.microworld import MicroWorld
 from lmbook.text.pairs import read_pairs
 from lmbook.text.questions import Question, read_questions
 
@@ -294,6 +296,17 @@ def test_import_is_lean():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert told.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("microworld", "zh"), ("microworld-en", "en")]
+)
+def test_the_artificial_world_is_a_corpus(name, language):
+    lines = corpora.read_corpus(name).splitlines()
+    world = MicroWorld(language)
+    assert len(lines) > 50_000
+    for line in lines[:: len(lines) // 20]:
+        assert world.log_prob("mixed", line) > -math.inf
 
 
 LONG_LINE = """
