@@ -58,7 +58,7 @@ def skipgram_gradients(
     inputs: Floats, outputs: Floats, word: int, target: int, noise: Ids
 ) -> tuple[Floats, Floats]:
     """Gradients of :func:`skipgram_loss`, of the shapes of the two matrices."""
-    to_h, to_outputs = _gradients(inputs[word], outputs, target, noise)
+    to_h, to_outputs = negative_sampling_gradients(inputs[word], outputs, target, noise)
     to_inputs = np.zeros_like(inputs)
     # dL/dv_w = dL/dh
     to_inputs[word] = to_h
@@ -70,17 +70,17 @@ def cbow_gradients(
 ) -> tuple[Floats, Floats]:
     """Gradients of :func:`cbow_loss`, of the shapes of the two matrices."""
     h = inputs[words].mean(axis=0)
-    to_h, to_outputs = _gradients(h, outputs, target, noise)
+    to_h, to_outputs = negative_sampling_gradients(h, outputs, target, noise)
     to_inputs = np.zeros_like(inputs)
     # dL/dv_c = (1/C) dL/dh for each of the C words: twice for one that stands twice
     np.add.at(to_inputs, words, to_h / len(words))
     return to_inputs, to_outputs
 
 
-def _gradients(
+def negative_sampling_gradients(
     h: Floats, outputs: Floats, target: int, noise: Ids
 ) -> tuple[Floats, Floats]:
-    """With respect to h and the output vectors."""
+    """Gradients of :func:`negative_sampling_loss`, for h and the output vectors."""
     rows = np.array([target, *noise])
     u = outputs[rows]
     # t_j = 1 for the target, 0 for noise
