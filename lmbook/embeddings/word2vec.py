@@ -6,17 +6,15 @@ near each other from words drawn at random.  Taught in section 3.3;
 word2vec_steps.py derives the gradient, word2vec_kernels.py computes it fast.
 """
 
-import math
-import operator
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from numbers import Real
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmbook.embeddings.arguments import integer, number
 from lmbook.embeddings.corpus import EncodedCorpus, encode_corpus
 from lmbook.embeddings.vectors import Floats, VectorTrainer, WordVectors
 from lmbook.errors import InputError
@@ -74,22 +72,22 @@ class Word2VecTrainer(VectorTrainer):
     ) -> None:
         if method not in METHODS:
             raise InputError(f"method must be one of {METHODS}, got {method!r}")
-        self.window = _integer("window", window)
-        self.negative = _integer("negative", negative)
+        self.window = integer("window", window)
+        self.negative = integer("negative", negative)
         self.method = method
-        self.min_count = _integer("min_count", min_count)
-        self.sample = _number("sample", sample)
-        self.dynamic_window = dynamic_window
-        self.learning_rate = _number("learning_rate", learning_rate)
-        self.min_learning_rate = _number("min_learning_rate", min_learning_rate)
+        self.min_count = integer("min_count", min_count)
+        self.sample = number("sample", sample)
+        self.dynamic_window = bool(dynamic_window)
+        self.learning_rate = number("learning_rate", learning_rate)
+        self.min_learning_rate = number("min_learning_rate", min_learning_rate)
         if self.min_learning_rate > self.learning_rate:
             raise InputError(
                 f"min_learning_rate={min_learning_rate} is above "
                 f"learning_rate={learning_rate}"
             )
-        self.epochs = _integer("epochs", epochs)
-        self.threads = _integer("threads", threads)
-        self.seed = _integer("seed", seed, least=0)
+        self.epochs = integer("epochs", epochs)
+        self.threads = integer("threads", threads)
+        self.seed = integer("seed", seed, least=0)
 
     def fit(self, corpus: Iterable[Iterable[str]], size: int = 100) -> Self:
         """Learn vectors of ``size`` numbers from an iterable of token lists.
@@ -98,7 +96,7 @@ class Word2VecTrainer(VectorTrainer):
         from, and where the vectors overflowed.  Nothing on the trainer changes before
         training has ended.
         """
-        size = _integer("size", size)
+        size = integer("size", size)
         text = encode_corpus(corpus, self.min_count)
         offsets = _cut(text.offsets)
         if not (np.diff(offsets) > 1).any():
@@ -149,8 +147,9 @@ class _Run:
         from tqdm import tqdm
 
         tokens = len(self.text.ids)
-        starts = np.unique(np.searchsorted(self.offsets, np.arange(0, tokens, PART)))
-        parts = list(pairwise([*starts.tolist(), len(self.offsets) - 1]))
+        borders = np.append(np.arange(0, tokens, PART), tokens)
+        sentences = np.unique(np.searchsorted(self.offsets, borders))
+        parts = list(pairwise(sentences.tolist()))
         losses = []
         bar = tqdm(
             total=tokens * self.config.epochs,
@@ -240,25 +239,9 @@ def alias_table(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 
 def _cut(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The offsets without empty sentences, the long ones cut into parts of PART."""
+    """The offsets without empty sentences, the long ones cut into several."""
     cuts = [
         np.arange(offsets[s], offsets[s + 1], LONGEST)
         for s in np.flatnonzero(np.diff(offsets) > LONGEST)
     ]
     return np.unique(np.concatenate([offsets, *cuts]))
-
-
-def _integer(name: str, value: int, least: int = 1) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise InputError(f"{name} must be at least {least}, got {value}")
-    return number
-
-
-def _number(name: str, value: float) -> float:
-    if not isinstance(value, Real) or not 0 <= value < math.inf:
-        raise InputError(f"{name} must be a number from 0 up, got {value!r}")
-    return float(value)
