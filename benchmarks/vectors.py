@@ -53,3 +53,16 @@ def run() -> dict[str, Any]:
         "worst_ms_a_query": {n: round(1000 * max(t), 2) for n, t in seconds.items()},
         "ratio": round(ms["lmbook"] / ms["gensim"], 3),
     }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The record as the Markdown table that section 4.3 shows."""
+    lines = [
+        "| 程序 | 每次查询（毫秒，中位数） | 最慢的一次 | 每秒读出 |",
+        "|---|---:|---:|---:|",
+    ]
+    read = 4 * results["words"] * results["size"]  # bytes a query
+    for name, ms in results["ms_a_query"].items():
+        worst = results["worst_ms_a_query"][name]
+        lines.append(f"| {name} | {ms:.1f} | {worst:.1f} | {read / ms / 1e6:.0f} GB |")
+    return "\n".join(lines)

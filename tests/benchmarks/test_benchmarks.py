@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import article_setup, backprop, record, training
+from benchmarks import article_setup, backprop, record, training, vectors
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import LanguageData, Vocabulary
 from lmbook.training.presets import PRESETS
@@ -114,3 +114,21 @@ def test_the_book_shows_what_was_recorded():
     scalar = results["against_a_scalar_engine"]
     assert f"每一步约要 {round(scalar['times_faster'], -4):,} 倍的时间" in page
     assert results["ratio"] == max(r["ratio"] for r in results["against_pytorch"])
+
+
+def test_nearest_words_of_both_sides_are_the_same(monkeypatch):
+    monkeypatch.setattr(vectors, "WORDS", 300)
+    monkeypatch.setattr(vectors, "SIZE", 7)
+    monkeypatch.setattr(vectors, "QUERIES", 5)
+    results = vectors.run()
+    assert set(results["ms_a_query"]) == {"lmbook", "gensim"}
+    assert results["ratio"] > 0
+
+
+def test_the_book_shows_how_fast_nearest_words_are():
+    results = json.loads((record.RESULTS / "vectors.json").read_text("utf-8"))
+    page = markdown(BOOK / "ch04_mathematics" / "s3_real_vectors.ipynb")
+    assert vectors.table(results) in page
+    assert (results["words"], results["size"]) == (400_000, 300)
+    assert 0.75 < results["ratio"] < 1.33, "the page says: about as fast"
+    assert results["ms_a_query"]["lmbook"] < results["limit_ms_a_query"]
