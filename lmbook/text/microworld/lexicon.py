@@ -54,7 +54,8 @@ def _read() -> dict[str, list[Word]]:
 
 
 def _adjectives(cls: str) -> str:
-    kinds = {"fruit": "food", "vegetable": "food", "meal": "food", "drink": "food"}
+    kinds = dict.fromkeys(("fruit", "vegetable", "meal"), "food")
+    kinds |= {"drink": "drink", "plant": "plant"}
     kinds |= dict.fromkeys(("animal", "young"), "animal")
     kinds |= dict.fromkeys(("name", "kin", "spouse", "role", "job"), "person")
     kinds |= dict.fromkeys(("place", "site"), "place")

@@ -52,7 +52,9 @@ def relations(language: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _written(word: Word, language: str) -> str:
-    return word.zh if language == "zh" else word.en
+    if language == "zh":
+        return word.zh
+    return plural(word) if word.cls == "coin" else word.en  # as prices have it
 
 
 def _single_tokens(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

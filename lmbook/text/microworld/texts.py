@@ -101,7 +101,7 @@ def unfinished(text: str, language: str) -> list[list[str]]:
     if language == "zh":
         return [[sentence] for sentence in found] if "".join(found) == text else []
     found = [sentence.removeprefix(" ") for sentence in found]
-    if " ".join(found) != text:
+    if " ".join(found) != text or re.search(r" [,.;?!]", text):
         return []
     sentences = []
     for sentence in found:
