@@ -49,8 +49,8 @@ def pieces(node):
 # ---- texts ---------------------------------------------------------------------------
 
 SHA256 = {
-    "zh": "a5efb2c156b1bf00ad26461a878e7895f845fd8a3224376f0b552f0b48f473ef",
-    "en": "48b59f9e464d2730a6924da0a45129136d3f84d6db719a6d50df843dbfcf5d7d",
+    "zh": "99b1a6728598cd099d1bc95aebf44278fbdbf5cb8f77ec87aca7e111e21e2eb7",
+    "en": "c78e56ed0261c6a30e5d2a128bb85da44c035b1b3df2908b6db0ce1a814b3d6c",
 }
 
 
