@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -277,9 +278,7 @@ def test_the_reader_sees_what_is_wrong():
         if text.kind == "is_in":
             swapped = text.sentences[-1]
             swapped = ("Yes" if swapped[0] == "No" else "No", *swapped[1:])
-            changed = text.__class__(
-                "en", (*text.sentences[:-1], swapped), text.log_prob, text.meaning
-            )
+            changed = replace(text, sentences=(*text.sentences[:-1], swapped))
             with pytest.raises(AssertionError):
                 check(changed)
             noticed["answer"] += 1
@@ -288,9 +287,7 @@ def test_the_reader_sees_what_is_wrong():
                 wrong = ("moon" if w == sentence[-2] else w for w in sentence)
                 sentences = list(text.sentences)
                 sentences[number] = tuple(wrong)
-                changed = text.__class__(
-                    "en", tuple(sentences), text.log_prob, text.meaning
-                )
+                changed = replace(text, sentences=tuple(sentences))
                 with pytest.raises(AssertionError):
                     check(changed)
                 noticed["still"] += 1
@@ -300,7 +297,7 @@ def test_the_reader_sees_what_is_wrong():
 
 def test_yes_and_no_are_balanced():
     answers = Counter()
-    for text in islice(MicroWorld("zh").texts("qa", 20), 6000):
+    for text in islice(MicroWorld("zh").texts("qa", 20), 4000):
         if text.kind in ("is_in", "has"):
             answers[text.kind, text.sentences[-1][0]] += 1
     assert {answer for _, answer in answers} == {"是", "不"}
@@ -314,7 +311,7 @@ def test_yes_and_no_are_balanced():
 def test_answers_are_no_foregone_conclusion():
     """Nobody can do well by the question's kind alone."""
     answers = {}
-    for text in islice(MicroWorld("en").texts("qa", 21), 4000):
+    for text in islice(MicroWorld("en").texts("qa", 21), 3000):
         answers.setdefault(text.kind, Counter())[text.answer] += 1
     assert len(answers) >= 12
     for kind, counts in answers.items():
@@ -328,7 +325,7 @@ def test_answers_are_no_foregone_conclusion():
 def test_answers_need_memory(language):
     """The place to be told at the end was named 20 tokens before, or more."""
     distances = []
-    pairs = islice(MicroWorld("en").pairs("qa", 22), 2500)
+    pairs = islice(MicroWorld("en").pairs("qa", 22), 1500)
     for pair in pairs:
         kind = check(pair.source)[0]
         if kind == "where":

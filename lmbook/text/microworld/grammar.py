@@ -59,7 +59,7 @@ NOTHING: Choice = Choice({})
 @dataclass(frozen=True, eq=False)
 class Slot:
     name: str
-    ask: str  # the story's method, or ""
+    ask: str  # what it asks the story, or ""
     classes: tuple[str, ...]
     of: str  # whose link, or ""
     link: str
@@ -89,9 +89,7 @@ def _slot(text: str) -> Slot:
     name, asks, where, minus, partner = match.groups("")
     of, _, link = where.rpartition(".")
     classes = () if asks or of else tuple(where.split(","))
-    return Slot(
-        name, where if asks else "", classes, of, link if of else "", minus, partner
-    )
+    return Slot(name, where if asks else "", classes, of, link, minus, partner)
 
 
 def _domains(slots: list[Slot]) -> Domains:
@@ -151,9 +149,7 @@ class Grammar:
     def _frames(self, stream: str) -> "Choice[Frame]":
         frames = FRAMES[stream]
         if self.split.startswith("unseen"):
-            frames = [
-                frame for frame in frames if frame.marked and self._sayable(frame)
-            ]
+            frames = [f for f in frames if f.marked and self._sayable(f)]
         return Choice({frame: frame.weight for frame in frames})
 
     def _sayable(self, frame: Frame) -> bool:
@@ -191,11 +187,9 @@ class Grammar:
         if slot.partner and self.split != "full":
             pair = held_out_pair(env[slot.partner], word)
             single = held_out_frame(frame, word)
-            wanted = {
-                "unseen_combinations": (True, False),
-                "unseen_frames": (False, True),
-            }
-            if (pair, single) != wanted.get(self.split, (False, False)):
+            if pair != (self.split == "unseen_combinations"):
+                return False
+            if single != (self.split == "unseen_frames"):
                 return False
         return all(
             self.choice(frame, later, {slot.name: word}).words

@@ -8,11 +8,17 @@ Arlen;river=Ambra").  Within a class the words come by rank: weight 1/(rank + 5)
 
 import csv
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 FLATTENING = 5  # rank + 5: Zipf's law with a flatter head
+VOWELS = tuple("aeiou")
 NOT_AN = ("uniform", "useful")  # begin with the sound of "you"
+ADJECTIVES = {"fruit": "food", "vegetable": "food", "meal": "food", "drink": "drink"}
+ADJECTIVES |= {"plant": "plant", "animal": "animal", "young": "animal"}
+ARTICLES = {"kin": ("my", "我"), "spouse": ("my", "我"), "mount": ("Mount", "")}
+ARTICLES |= {"role": ("the", "那 位"), "job": ("the", "那 位")}
 SUBJECTS = {"m": ("he", "him", "his", "他"), "f": ("she", "her", "her", "她")}
 
 
@@ -49,17 +55,8 @@ def _read() -> dict[str, list[Word]]:
                     w for end in ends for w in classes.get(end) or [by_name[end]]
                 ]
             word.links["same"] = words
-            word.links.setdefault("adj", classes.get(_adjectives(word.cls), []))
+            word.links["adj"] = classes["adj_" + ADJECTIVES.get(word.cls, "thing")]
     return classes
-
-
-def _adjectives(cls: str) -> str:
-    kinds = dict.fromkeys(("fruit", "vegetable", "meal"), "food")
-    kinds |= {"drink": "drink", "plant": "plant"}
-    kinds |= dict.fromkeys(("animal", "young"), "animal")
-    kinds |= dict.fromkeys(("name", "kin", "spouse", "role", "job"), "person")
-    kinds |= dict.fromkeys(("place", "site"), "place")
-    return "adj_" + kinds.get(cls, "thing")
 
 
 CLASSES = _read()
@@ -93,10 +90,6 @@ def past(verb: Word) -> str:
     return _verb_form(verb, 0, regular or en + ("d" if en.endswith("e") else "ed"))
 
 
-def participle(verb: Word) -> str:
-    return _verb_form(verb, 1, past(verb))
-
-
 def _ing(verb: Word) -> str:
     en = verb.en
     return _verb_form(verb, 2, (en[:-1] if en.endswith("e") else en) + "ing")
@@ -116,23 +109,13 @@ def _conjugated(verb: Word, tense: Word, number: Word | None = None) -> str:
 
 
 def comparative(word: Word) -> str:
-    if word.forms:
-        return word.forms[0]
-    if word.en.endswith("e"):
-        return word.en + "r"
-    return word.en + "er"
+    return word.forms[0] if word.forms else word.en + "er"
 
 
-def _english(word: Word) -> str:
-    articles = {
-        "kin": "my ",
-        "spouse": "my ",
-        "role": "the ",
-        "job": "the ",
-        "mount": "Mount ",
-    }
-    silent = word.cls.startswith("tense")
-    return "" if silent else articles.get(word.cls, "") + word.en
+def _whole(word: Word, language: int) -> str:
+    """A word with what always stands before it."""
+    article = ARTICLES.get(word.cls, ("", ""))[language]
+    return f"{article} {word.zh if language else word.en}".strip()
 
 
 def _in(place: Word) -> str:
@@ -160,7 +143,7 @@ def _did(answer: Word, tense: Word | None = None) -> str:
 
 
 ENGLISH: dict[str, Callable[..., str]] = {
-    "": _english,
+    "": lambda x: _whole(x, 0),
     "bare": lambda x: x.en,
     "of": lambda noun, number: f"{number.en} {_noun(noun, number)}",
     "noun": _noun,
@@ -187,17 +170,17 @@ ENGLISH: dict[str, Callable[..., str]] = {
 }
 
 
-def with_articles(spaced: str) -> str:
+def with_articles(words: list[str]) -> list[str]:
     """``a`` becomes ``an`` before a vowel."""
-    words = spaced.split(" ")
-    for place, word in enumerate(words[:-1]):
-        if word in ("a", "A") and _takes_an(words[place + 1]):
-            words[place] = word + "n"
-    return " ".join(words)
+    if "a" in words or "A" in words:
+        for place, (word, following) in enumerate(pairwise(words)):
+            if word in ("a", "A") and _begins_with_vowel(following):
+                words[place] = word + "n"
+    return words
 
 
-def _takes_an(following: str) -> bool:
-    return following[:1] in tuple("aeiou") and following not in NOT_AN
+def _begins_with_vowel(word: str) -> bool:
+    return word.startswith(VOWELS) and word not in NOT_AN
 
 
 # ---- Chinese ----------------------------------------------------------------------
@@ -206,12 +189,6 @@ def _takes_an(following: str) -> bool:
 def _aspect(verb: Word, tense: Word) -> str:
     before = {"fut": "会 ", "now": "正在 "}.get(tense.en, "")
     return before + verb.zh + (" 了" if tense.en == "past" else "")
-
-
-def _chinese(word: Word) -> str:
-    articles = {"kin": "我 ", "spouse": "我 ", "role": "那 位 ", "job": "那 位 "}
-    silent = word.cls.startswith("tense")
-    return "" if silent else articles.get(word.cls, "") + word.zh
 
 
 def _within(place: Word) -> str:
@@ -227,7 +204,7 @@ def _will(tense: Word) -> str:
 
 
 CHINESE: dict[str, Callable[..., str]] = {
-    "": _chinese,
+    "": lambda x: _whole(x, 1),
     "bare": lambda x: x.zh,
     "cl": lambda noun: noun.mark,
     "do": _aspect,

@@ -16,13 +16,19 @@ END = {"en": re.compile(r"[^.?!]*[.?!]"), "zh": re.compile(r"[^。？！]*[。�
 class Text:
     """A document: its sentences as tokens, and its probability in the world.
 
-    ``log_prob`` (nats) is that of the whole document, its end included.
+    ``log_prob`` (nats) is that of the whole document, its end included: of its meaning
+    and of its wording given the meaning.
     """
 
     language: str
     sentences: tuple[tuple[str, ...], ...]
-    log_prob: float
+    log_meaning: float
+    log_wording: float
     meaning: Meaning = field(repr=False, compare=False)
+
+    @property
+    def log_prob(self) -> float:
+        return self.log_meaning + self.log_wording
 
     @property
     def tokens(self) -> list[str]:
@@ -60,6 +66,16 @@ class Text:
             for frame, env in self.meaning
         ]
 
+    def __add__(self, other: "Text") -> "Text":
+        """A text goes on."""
+        return Text(
+            self.language,
+            self.sentences + other.sentences,
+            self.log_meaning + other.log_meaning,
+            self.log_wording + other.log_wording,
+            self.meaning + other.meaning,
+        )
+
     def _written(self, first: int, last: int | None) -> str:
         sentences = self.sentences[first:last]
         if self.language == "zh":
@@ -77,19 +93,23 @@ class Pair:
 
     source: Text
     target: Text
-    log_prob: float
+
+    @property
+    def log_prob(self) -> float:
+        return self.source.log_prob + self.target.log_wording
 
     @property
     def log_prob_given_source(self) -> float:
-        return self.log_prob - self.source.log_prob
+        return self.target.log_wording
 
 
 def finished(written: str, language: str) -> tuple[str, ...]:
     """The tokens of a sentence: in English with its capital, and "an" for "a"."""
+    words = written.split()
     if language == "en":
-        written = with_articles(written)
-        written = written[0].upper() + written[1:]
-    return tuple(written.split())
+        words = with_articles(words)
+        words[0] = words[0][0].upper() + words[0][1:]
+    return tuple(words)
 
 
 def unfinished(text: str, language: str) -> list[list[str]]:
@@ -105,9 +125,10 @@ def unfinished(text: str, language: str) -> list[list[str]]:
         return []
     sentences = []
     for sentence in found:
-        spaced = SIGN.sub(r" \1", sentence) + " "
-        plain = re.sub(r"\b([Aa])n ", r"\1 ", spaced)
-        if not sentence[0].isupper() or with_articles(plain) != spaced:
+        words = SIGN.sub(r" \1", sentence).split(" ")
+        plain = [{"an": "a", "An": "A"}.get(word, word) for word in words]
+        if not sentence[0].isupper() or with_articles([*plain]) != words:
             return []
-        sentences.append([plain, plain[0].lower() + plain[1:]])
+        spaced = " ".join(plain) + " "
+        sentences.append([spaced, spaced[0].lower() + spaced[1:]])
     return sentences

@@ -1,8 +1,10 @@
 """The artificial world's texts, written from a seed, with exact log-probabilities."""
 
+import copy
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from lmbook.errors import InputError
@@ -18,7 +20,6 @@ FEWEST_STEPS, MOST_STEPS = 3, 12  # sentences of a story after its opening
 STORY_ENDS = 0.15  # after each sentence between these
 STORY_SHARE = 0.1  # of the documents of the stream "mixed"
 Random = Callable[[], float]
-Reading = tuple[Meaning, float, list[str]]  # with its log-probability and its words
 
 
 class MicroWorld:
@@ -65,23 +66,32 @@ class MicroWorld:
     def pairs(self, stream: str, seed: int) -> Iterator[Pair]:
         """Endless documents in this language with their translations."""
         _check(stream)
-        other = LANGUAGES[1 - LANGUAGES.index(self.language)]
+        other = self._translated().language
         drawn = random.Random(seed).random
         while True:
             meaning, log_prob = self._meaning(stream, drawn)
             source = _written(meaning, log_prob, self.language, drawn)
-            target = _written(meaning, log_prob, other, drawn)
-            yield Pair(source, target, source.log_prob + target.log_prob - log_prob)
+            yield Pair(source, _written(meaning, log_prob, other, drawn))
+
+    def _translated(self) -> "MicroWorld":
+        """The same world in the other language."""
+        other = copy.copy(self)
+        other.language = LANGUAGES[1 - LANGUAGES.index(self.language)]
+        return other
+
+    def documents(self, stream: str, seed: int, num_tokens: int) -> Iterator[Text]:
+        """The same, until there are at least ``num_tokens`` tokens."""
+        texts = self.texts(stream, seed)
+        while num_tokens > 0:
+            text = next(texts)
+            num_tokens -= len(text.tokens)
+            yield text
 
     def token_lists(
         self, stream: str, seed: int, num_tokens: int
     ) -> Iterator[list[str]]:
-        """Documents as token lists, until there are at least ``num_tokens``."""
-        texts = self.texts(stream, seed)
-        while num_tokens > 0:
-            tokens = next(texts).tokens
-            num_tokens -= len(tokens)
-            yield tokens
+        """The tokens of these documents: a corpus for word vectors."""
+        return (text.tokens for text in self.documents(stream, seed, num_tokens))
 
     def _meaning(self, stream: str, drawn: Random) -> tuple[Meaning, float]:
         log_prob = 0.0
@@ -131,29 +141,34 @@ class MicroWorld:
         _check(stream)
         if stream == "mixed":
             return [
-                Text(t.language, t.sentences, t.log_prob + _log_share(part), t.meaning)
+                replace(found, log_meaning=found.log_meaning + _log_share(part))
                 for part in ("sentences", "stories")
-                for t in self.derivations(part, text)
+                for found in self.derivations(part, text)
             ]
         sentences = unfinished(text, self.language)
         if stream == "sentences":
-            found = self._read(sentences, self.grammar.sentences, {})
-        else:
-            found = self._read_story(sentences, asked=stream == "qa")
-        return [
-            Text(
-                self.language,
-                tuple(finished(sentence, self.language) for sentence in written),
-                log_prob,
-                meaning,
-            )
-            for meaning, log_prob, written in found
-        ]
+            return list(self._read(sentences, self.grammar.sentences, {}))
+        return list(self._read_story(sentences, asked=stream == "qa"))
 
     def log_prob(self, stream: str, text: str) -> float:
         """Natural logarithm of the probability that a document of the stream is this
         text; -inf where the world (in this split) can't say it."""
         return _log_sum([found.log_prob for found in self.derivations(stream, text)])
+
+    def translation_log_prob(self, stream: str, source: str, target: str) -> float:
+        """log p(target | source), the target in the other language; -inf where it
+        says something else.  ``InputError`` if the world can't say the source."""
+        sources = self.derivations(stream, source)
+        if not sources:
+            raise InputError(f"the world can't say {source[:60]!r} (stream {stream})")
+        targets = self._translated().derivations(stream, target)
+        both = [
+            a.log_prob + b.log_wording
+            for a in sources
+            for b in targets
+            if a.facts == b.facts
+        ]
+        return _log_sum(both) - _log_sum([a.log_prob for a in sources])
 
     def _read(
         self,
@@ -161,7 +176,7 @@ class MicroWorld:
         frames: Choice[Frame],
         start: Env,
         story: Story | None = None,
-    ) -> Iterator[Reading]:
+    ) -> Iterator[Text]:
         """Every frame that says just these sentences."""
         for frame in frames.words:
             nodes = frame.nodes[self.language]
@@ -176,42 +191,40 @@ class MicroWorld:
                     for new, more, words in read(node, spelling, env)
                 ]
             for env, style, written in found:
+                said = tuple(finished(words, self.language) for words in written)
                 for full, chosen in self.grammar.score(frame, env, start, story):
-                    log_prob = frames.log_prob[frame] + chosen + style
-                    yield [(frame, full)], log_prob, written
+                    chosen += frames.log_prob[frame]
+                    yield Text(self.language, said, chosen, style, [(frame, full)])
 
-    def _read_story(self, sentences: list[list[str]], asked: bool) -> Iterator[Reading]:
+    def _read_story(self, sentences: list[list[str]], asked: bool) -> Iterator[Text]:
         told = sentences[:-2] if asked else sentences
         if not FEWEST_STEPS <= len(told) - 1 <= MOST_STEPS:
             return
-        length = _log_length(len(told) - 1)
+        length = Text(self.language, (), _log_length(len(told) - 1), 0.0, [])
         found = [
-            ((meaning, length + log_prob, written), self._story(meaning))
-            for meaning, log_prob, written in self._read(
-                told[:1], self.grammar.openings, {}
-            )
+            (length + opening, self._story(opening.meaning))
+            for opening in self._read(told[:1], self.grammar.openings, {})
         ]
         for sentence in told[1:]:
             longer = []
-            for reading, story in found:
-                for step in self._continued(reading, [sentence], "steps", story):
+            for text, story in found:
+                for step in self._read_on([sentence], "steps", story):
                     new = story.copy()
-                    new.after(*step[0][-1])
-                    longer.append((step, new))
+                    new.after(*step.meaning[0])
+                    longer.append((text + step, new))
             found = longer
-        for reading, story in found:
+        for text, story in found:
             if asked:
-                yield from self._continued(reading, sentences[-2:], "qa", story)
+                for question in self._read_on(sentences[-2:], "qa", story):
+                    yield text + question
             else:
-                yield reading
+                yield text
 
-    def _continued(
-        self, reading: Reading, sentences: list[list[str]], stream: str, story: Story
-    ) -> Iterator[Reading]:
-        meaning, log_prob, written = reading
+    def _read_on(
+        self, sentences: list[list[str]], stream: str, story: Story
+    ) -> Iterator[Text]:
         frames = self._available(stream, story)
-        for step, more, words in self._read(sentences, frames, _start(story), story):
-            yield meaning + step, log_prob + more, written + words
+        return self._read(sentences, frames, _start(story), story)
 
     # ---- the floor ----------------------------------------------------------------
 
@@ -223,10 +236,11 @@ class MicroWorld:
         """
         return scoring.floor(self._scored(stream, text) for text in texts)
 
-    def entropy_rate(self, stream: str, samples: int, seed: int) -> scoring.EntropyRate:
-        """Nats per token and per character, estimated from so many documents."""
-        texts = islice(self.texts(stream, seed), samples)
-        return scoring.entropy_rate(self._scored(stream, text) for text in texts)
+    def entropy_rate(self, stream: str, samples: int, seed: int) -> scoring.Floor:
+        """The rates, with their errors, estimated from so many documents."""
+        if samples < 2:
+            raise InputError(f"an error needs at least 2 samples, got {samples}")
+        return self.floor(stream, islice(self.texts(stream, seed), samples))
 
     def _scored(self, stream: str, text: str | Text) -> scoring.Scored:
         if isinstance(text, Text):
@@ -243,23 +257,20 @@ def microworld_text(
 ) -> str:
     """Sentences and stories of the training world (stream "mixed"), a document a
     line, until there are at least ``num_tokens`` tokens, line ends not counted."""
-    lines = []
-    texts = MicroWorld(language).texts("mixed", seed)
-    while num_tokens > 0:
-        text = next(texts)
-        num_tokens -= len(text.tokens)
-        lines.append(text.text + "\n")
-    return "".join(lines)
+    texts = MicroWorld(language).documents("mixed", seed, num_tokens)
+    return "".join(text.text + "\n" for text in texts)
 
 
-def _written(meaning: Meaning, log_prob: float, language: str, drawn: Random) -> Text:
-    sentences = []
+def _written(
+    meaning: Meaning, log_meaning: float, language: str, drawn: Random
+) -> Text:
+    sentences, log_wording = [], 0.0
     for frame, env in meaning:
         for node in frame.nodes[language]:
             written, style = write(node, env, drawn)
-            log_prob += style
+            log_wording += style
             sentences.append(finished(written, language))
-    return Text(language, tuple(sentences), log_prob, meaning)
+    return Text(language, tuple(sentences), log_meaning, log_wording, meaning)
 
 
 def _check(stream: str) -> None:
