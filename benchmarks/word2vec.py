@@ -184,3 +184,20 @@ def run(rounds: int = 3) -> dict[str, Any]:
         },
         "ratio": max(row["ratio"] for row in found),
     }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The record of the speeds as the Markdown table that section 3.3 shows."""
+    methods = {"skipgram": "skip-gram", "cbow": "CBOW"}
+    lines = [
+        "| 语料 | 方法 | 维数 | 线程 | 我们（千词每秒） | gensim | 时间之比 |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in results["speed"]:
+        corpus = "说明文字" if row["corpus"] == "docstrings" else "1700 万词"
+        ours, peer = row["our_words_per_second"], row["peer_words_per_second"]
+        lines.append(
+            f"| {corpus} | {methods[row['method']]} | {row['size']} | {row['threads']} "
+            f"| {ours / 1e3:,.0f} | {peer / 1e3:,.0f} | {row['ratio']:.2f} |"
+        )
+    return "\n".join(lines)
