@@ -163,7 +163,7 @@ def run(rounds: int = 3) -> dict[str, Any]:
     for method in METHODS:
         for size in (100, 300):
             for threads in (1, 2):
-                options = {"method": method, "threads": threads, "epochs": 2}
+                options = {"method": method, "threads": threads, "epochs": 5}
                 row = speed(small, size, rounds, **options)
                 found.append({"corpus": "docstrings", **row})
         row = speed(big, 100, 1, method=method, threads=2, epochs=1)

@@ -6,6 +6,7 @@ near each other from words drawn at random.  Taught in section 3.3;
 word2vec_steps.py derives the gradient, word2vec_kernels.py computes it fast.
 """
 
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -128,12 +129,10 @@ class _Run:
         self.padded = -(-size // kernels.WIDTH) * kernels.WIDTH
         vocab_size = len(text.words)
         rng = np.random.default_rng(config.seed)
-        inputs = np.zeros((vocab_size, self.padded), np.float32)
+        self.inputs, self.outputs = _aligned_zeros(2, vocab_size * self.padded)
         # As in gensim, twice as far from 0 as in word2vec.c: learns a little faster.
         start = 2 * rng.random((vocab_size, size), np.float32) - np.float32(1)
-        inputs[:, :size] = start / np.float32(size)
-        self.inputs = inputs.reshape(-1)
-        self.outputs = np.zeros_like(self.inputs)
+        self.inputs.reshape(vocab_size, -1)[:, :size] = start / np.float32(size)
         self.keep = keep_thresholds(text.counts, config.sample)
         self.alias = alias_table(text.counts)
         self.kernel = kernels.train_sentences
@@ -236,6 +235,14 @@ def alias_table(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
         if scaled[giver] < total:
             small.append(giver)
     return table
+
+
+def _aligned_zeros(*shape: int) -> Floats:
+    """Zeros from the start of a cache line on: sixteen lanes then touch one, not two."""
+    count, line = math.prod(shape), 64
+    zeros = np.zeros(count + line // 4, np.float32)
+    start = -zeros.ctypes.data % line // 4
+    return zeros[start : start + count].reshape(shape)
 
 
 def _cut(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
