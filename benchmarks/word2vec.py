@@ -153,7 +153,7 @@ def quality(method: str, threads: int = 1, epochs: int = 5) -> dict[str, Any]:
     return found
 
 
-def run(rounds: int = 3) -> dict[str, Any]:
+def run(rounds: int = 5) -> dict[str, Any]:
     """Both methods, two sizes, one and two threads; the headline is the worst ratio."""
     small, big = docstrings(), zipf(BIG_TOKENS, BIG_VOCAB)
     start = time.perf_counter()

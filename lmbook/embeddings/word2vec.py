@@ -238,7 +238,7 @@ def alias_table(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 
 def _aligned_zeros(*shape: int) -> Floats:
-    """Zeros from the start of a cache line on: sixteen lanes then touch one, not two."""
+    """Zeros from a cache line on, so that sixteen lanes touch one and not two."""
     count, line = math.prod(shape), 64
     zeros = np.zeros(count + line // 4, np.float32)
     start = -zeros.ctypes.data % line // 4
