@@ -109,9 +109,9 @@ def cooccurrence(
     and, if ``symmetric``, also those after it.
 
     At most about ``memory_limit`` bytes are taken besides the corpus; beyond, sorted
-    parts go to the folder for temporary files.  Up to a window of 20, or a thousand
-    million tokens, X is exact but for the last rounding to float64; the result does
-    not depend on the limit.
+    parts go to the folder for temporary files.  The result does not depend on the
+    limit.  Up to a window of 20 and 400 million tokens it is exact but for the last
+    rounding to float64; beyond, 1/d is rounded so that no sum overflows.
     """
     if weighting not in WEIGHTINGS:
         raise InputError(f"weighting must be one of {WEIGHTINGS}, got {weighting!r}")
