@@ -4,13 +4,25 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import article_setup, backprop, record, tokenizers, training
+from benchmarks import (
+    article_setup,
+    backprop,
+    glove,
+    record,
+    tokenizers,
+    training,
+    vectors,
+    word2vec,
+)
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "training": training.run,
     "article_setup": article_setup.run,
     "backprop": backprop.run,
+    "glove": glove.run,
     "tokenizers": tokenizers.run,
+    "vectors": vectors.run,
+    "word2vec": word2vec.run,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
