@@ -49,10 +49,13 @@ def _read() -> dict[str, list[Word]]:
             words.append(Word(row, len(words)))
     by_name = {w.en: w for words in classes.values() for w in words if w.cls != "act"}
     for words in classes.values():
+        own = {w.en: w for w in words}  # 薄 is thin, and so is 瘦, of another class
         for word in words:
             for name, ends in word.link_names.items():
                 word.links[name] = [
-                    w for end in ends for w in classes.get(end) or [by_name[end]]
+                    w
+                    for end in ends
+                    for w in classes.get(end) or [own.get(end) or by_name[end]]
                 ]
             word.links["same"] = words
             word.links["adj"] = classes["adj_" + ADJECTIVES.get(word.cls, "thing")]
