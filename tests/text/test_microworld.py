@@ -49,7 +49,7 @@ def pieces(node):
 # ---- texts ---------------------------------------------------------------------------
 
 SHA256 = {
-    "zh": "99b1a6728598cd099d1bc95aebf44278fbdbf5cb8f77ec87aca7e111e21e2eb7",
+    "zh": "fad9b5d41e9a1e8d35c7317084038b2d945b2b040cbfba232fb13d04231a1c61",
     "en": "c78e56ed0261c6a30e5d2a128bb85da44c035b1b3df2908b6db0ce1a814b3d6c",
 }
 
