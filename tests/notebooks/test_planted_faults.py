@@ -21,9 +21,13 @@ IDEAS = "ch02_core_concepts/s2_core_ideas.ipynb"
 NETWORK = "ch03_core_algorithms/s1_neural_network.ipynb"
 BACKPROPAGATION = "ch03_core_algorithms/s2_backpropagation.ipynb"
 ONE_ENGINE = "ch03_core_algorithms/s2_language.ipynb"
+WORD_VECTORS = "ch03_core_algorithms/s3_word_vectors.ipynb"
+COMPARISON = "ch03_core_algorithms/s3_comparison.ipynb"
+TOKENISATION = "ch03_core_algorithms/s7_tokenisation.ipynb"
 GRADIENTS = "ch04_mathematics/s2_gradients.ipynb"
 ACTIVATIONS = "ch04_mathematics/s1_activations.ipynb"
 SIMILARITY = "ch04_mathematics/s3_similarity.ipynb"
+REAL_VECTORS = "ch04_mathematics/s3_real_vectors.ipynb"
 LANGUAGE_MODEL = "ch05_project/s2_language_model.ipynb"
 SHOWS_SOURCE = re.compile(r"\b(show_source|getsource)\(")
 
@@ -40,6 +44,62 @@ class Fault:
 
 
 FAULTS = [
+    Fault(
+        "contexts whose probability is not smoothed",
+        "embeddings/pmi.py",
+        "column_sums**context_smoothing, 0",
+        "column_sums, 0",
+        WORD_VECTORS,
+    ),
+    Fault(
+        "the true word taken for one of the noise",
+        "embeddings/word2vec_steps.py",
+        "t[0] = 1",
+        "t[0] = 0",
+        WORD_VECTORS,
+    ),
+    Fault(
+        "a window that is always as wide as it may be",
+        "embeddings/word2vec_kernels.py",
+        "reach = 1 + below(random_bits(state), window)",
+        "reach = window + 0 * below(random_bits(state), window)",
+        WORD_VECTORS,
+    ),
+    Fault(
+        "the step of a word by its own vector",
+        "embeddings/glove_kernels.py",
+        "w_slope = slope * c[d]",
+        "w_slope = slope * w[d]",
+        WORD_VECTORS,
+    ),
+    Fault(
+        "an analogy the wrong way round",
+        "embeddings/vectors.py",
+        "unit[1] - unit[0] + unit[2]",
+        "unit[0] - unit[1] + unit[2]",
+        COMPARISON,
+    ),
+    Fault(
+        "neighbours chosen by inner product",
+        "embeddings/vectors.py",
+        "(self.vectors @ query.astype(np.float32)) * self._inverse_norms",
+        "(self.vectors @ query.astype(np.float32)) * 1.0",
+        REAL_VECTORS,
+    ),
+    Fault(
+        "the pair that was learned last is merged first",
+        "text/bpe.py",
+        "_, place = min(ranks)",
+        "_, place = max(ranks)",
+        TOKENISATION,
+    ),
+    Fault(
+        "a count that does not fall when its pair is broken",
+        "text/bpe_training.py",
+        "counts[right, ids[after]] -= count",
+        "counts[right, ids[after]] -= 0",
+        TOKENISATION,
+    ),
     Fault(
         "a step uphill",
         "backprop/optim.py",
