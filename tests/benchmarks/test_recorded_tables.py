@@ -1,10 +1,10 @@
-"""Section 3.3 shows what was recorded, and says nothing that the record does not."""
+"""The pages show what was recorded, and say nothing that the record does not."""
 
 import json
 
 import pytest
 
-from benchmarks import glove, record, word2vec
+from benchmarks import glove, record, tokenizers, word2vec
 from tools.errata import markdown
 from tools.notebooks.paths import BOOK
 
@@ -34,3 +34,15 @@ def test_what_the_page_says_of_glove():
     single = [row["times_faster"] for row in rows if row["dtype"] == "float32"]
     assert single
     assert min(single) > 10, "more than ten times as fast in float32"
+
+
+def test_section_3_7_shows_what_was_recorded_of_the_tokenizers():
+    results = recorded("tokenizers")
+    page = markdown(BOOK / "ch03_core_algorithms" / "s7_tokenisation.ipynb")
+    for table in tokenizers.tables(results):
+        assert table in page
+    over = [row["speed_over_peer"] for row in results["encoding"]]
+    assert len(over) == 4
+    assert min(over) > 1, "faster on all four, thread for thread"
+    both = [row["speed_over_peer_all_threads"] for row in results["encoding"]]
+    assert min(both) < 1 < max(both), "against both cores, sometimes the one, ..."
