@@ -114,3 +114,22 @@ def test_on_paper_the_map_and_the_answer_stay(browser, tmp_path):
         expect(page.locator("output")).to_be_visible()
         for control in page.locator("button, input").all():
             expect(control).to_be_hidden()
+
+
+def test_in_the_book_with_no_kernel(site, browser):
+    """On the page of section 3.3, among the theme's styles."""
+    url = (site / "book" / "ch03_core_algorithms" / "s3_comparison.html").as_uri()
+    with reading(browser, site.as_uri()) as reader:
+        page = reader.open(url)
+        explorer = page.locator(".lmbook-map")
+        expect(explorer).to_have_count(1)
+        explorer.get_by_label("要找的词").fill("国王")
+        expect(explorer.locator("output")).to_contain_text("国王 的近邻")
+        assert explorer.locator("circle.found").count() == 10
+        explorer.get_by_role("button", name="做类比").click()
+        for name, word in (("一", "爸爸"), ("二", "妈妈"), ("三", "国王")):
+            explorer.get_by_label(f"类比的第{name}个词").fill(word)
+        expect(explorer.locator("output")).to_contain_text("→ 王后")
+        buttons = [b.bounding_box() for b in explorer.locator(".modes button").all()]
+        assert abs(buttons[0]["y"] - buttons[1]["y"]) < 2  # side by side
+        assert reader.complaints == []
