@@ -121,7 +121,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_fetched_once(cache, server, capfd):
+def test_a_file_is_fetched_once(cache, server, capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # not in a notebook
     dataset = single(server("/fox.txt", CONTENT))
     assert get(dataset).read_bytes() == CONTENT
     assert read_parts(dataset) == {"text": CONTENT}
