@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lmbook import metrics
 from lmbook.errors import InputError
-from lmbook.models.lstm import LSTMLanguageModel, State
+from lmbook.models.lstm import LSTMLanguageModel, State, detach
 from lmbook.text import ContiguousBatches, LanguageData
 from lmbook.training.devices import best_device, one_thread
 
@@ -146,8 +146,7 @@ def train_step(
     ``ids`` and ``targets`` are (batch, seq_len).  Returns the mean loss in nats and
     the state after the window.
     """
-    logits, (h, c) = model(ids, state)  # (batch, seq_len, vocab_size)
-    loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
+    loss, state = model.loss(ids, targets, state)
 
     optimizer.zero_grad()
     loss.backward()
@@ -155,7 +154,7 @@ def train_step(
     optimizer.step()
 
     # Detached: the memory goes on, the gradient stops here.
-    return loss.item(), (h.detach(), c.detach())
+    return loss.item(), detach(state)
 
 
 class _Log:

@@ -61,7 +61,7 @@ def test_model_is_a_stack_of_our_cells(model):
         cell = LSTMCell(size, HIDDEN)
         cell.load_state_dict(
             {
-                name: getattr(model.lstm, f"{name}_l{layer}")
+                name: getattr(model.layers[layer], f"{name}_l0")
                 for name, _ in cell.named_parameters()
             }
         )
@@ -77,8 +77,10 @@ def test_state_carries_on(model):
     first, state = model(ids[:, :3])
     second, last = model(ids[:, 3:], state)
     assert torch.allclose(torch.cat([first, second], dim=1), whole, atol=1e-6)
-    for a, b in zip(end, last, strict=True):
-        assert torch.allclose(a, b, atol=1e-6)
+    for this, that in zip(end, last, strict=True):
+        for a, b in zip(this, that, strict=True):
+            assert a.shape == (1, BATCH, HIDDEN)
+            assert torch.allclose(a, b, atol=1e-6)
 
 
 def test_no_position_sees_the_future(model):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lmbook.errors import InputError
-from lmbook.models.lstm import LSTMConfig
+from lmbook.models.lstm import LSTMConfig, detach
 from lmbook.text import LanguageData, Vocabulary
 from lmbook.training import Diverged, TrainConfig, best_device, evaluate, train
 from lmbook.training.presets import PRESETS, new_model, preset
@@ -78,20 +78,20 @@ def test_evaluation_is_the_mean_of_every_prediction(data, monkeypatch):
 def test_memory_is_carried_from_window_to_window(data, monkeypatch):
     seen = []
     model = new_model(CONFIG, seed=2)
-    forward = type(model).forward
+    hidden = type(model).hidden
 
     def spy(self, ids, state=None):
         if self.training:
             seen.append(state)
-        return forward(self, ids, state)
+        return hidden(self, ids, state)
 
-    monkeypatch.setattr(type(model), "forward", spy)
+    monkeypatch.setattr(type(model), "hidden", spy)
     windows = -(-239 // 7)
     limits = {"epochs": None, "max_steps": windows + 2, "evaluations": 1}
     train(model, data, dataclasses.replace(TRAIN, **limits))
     starts = [index for index, state in enumerate(seen) if state is None]
     assert starts == [0, windows]  # only where the text begins
-    assert not seen[1][0].requires_grad
+    assert not seen[1][0][0].requires_grad
 
 
 def test_a_diverging_run_says_so(data):
@@ -134,7 +134,7 @@ def test_it_is_adam_with_clipping_along_a_cosine(data):
         targets = data.train[1 : 5 * 239 + 1].reshape(5, 239)
         window = slice(7 * step, 7 * step + 7)
         logits, state = peer(torch.from_numpy(rows[:, window]), state)
-        state = tuple(part.detach() for part in state)
+        state = detach(state)
         scores = torch.log_softmax(logits, dim=-1)
         goal = torch.from_numpy(targets[:, window])[:, :, None]
         optimizer.zero_grad()
