@@ -75,7 +75,7 @@ def run(rounds: int = 5, steps: int = 60) -> dict[str, Any]:
     """Both loops in turn; the ratio is the median of the rounds' ratios."""
     full = load_data("docstrings", PRESET.model.vocab_size)
     data = LanguageData(
-        full.vocabulary, full.train, full.valid[:2], full.test, full.num_chars
+        full.tokenizer, full.train, full.valid[:2], full.test, full.num_chars
     )
     # From the same weights, the first step's loss is the same: they do one work.
     first_of_each = plain_loop(data, 1)[1][0], lmbook_loop(data, 1)[1]

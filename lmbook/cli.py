@@ -116,10 +116,10 @@ def train(
     )
     trainer.cut(data, config)
     folder = checkpoint.require_new_folder(out)
-    sizes = dataclasses.replace(chosen.model, vocab_size=len(data.vocabulary))
+    sizes = dataclasses.replace(chosen.model, vocab_size=len(data.tokenizer))
     model = presets.new_model(sizes, seed)
     history = trainer.train(model, data, config)
-    checkpoint.save(folder, model, data.vocabulary, history)
+    checkpoint.save(folder, model, data.tokenizer.vocabulary, history)
     last = history.last
     _report(
         {

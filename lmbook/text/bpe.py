@@ -4,8 +4,9 @@ Sennrich et al. 2016 brought BPE to language; Radford et al. 2019 let it begin w
 256 bytes of UTF-8 instead of characters, so that no text is ever unknown.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -17,6 +18,7 @@ from lmbook.errors import InputError
 from lmbook.text import bpe_json
 from lmbook.text.bpe_kernel import MergeTable
 from lmbook.text.bpe_training import Merge, Pair, learn_merges
+from lmbook.text.pieces import pieces
 from lmbook.text.pretokenization import pretokenize
 from lmbook.text.tokenizer_base import Tokenizer, checked, texts
 
@@ -28,6 +30,8 @@ BYTE_OF = {chr(byte): byte for byte in _VISIBLE}
 BYTE_OF |= {chr(0x100 + i): byte for i, byte in enumerate(_HIDDEN)}
 NAME_OF = {byte: character for character, byte in BYTE_OF.items()}
 
+# A word may begin with white space but has none further on: here one ends.
+BEFORE_SPACE = re.compile(r"(?<=\S)(?=\s)")
 CACHED_CHARACTERS = 1_000_000
 # Steps of apply_merges (length of a word squared), about 0.1 s in all, from where it
 # pays to wait for machine code, which takes about a second to load.
@@ -122,7 +126,8 @@ class BPETokenizer(Tokenizer[bytes]):
             )
         words: Counter[str] = Counter()
         for part in texts(text):
-            words.update(pretokenize(part))
+            for piece in pieces(part, BEFORE_SPACE):
+                words.update(pretokenize(piece))
         byte_ids = [names.index(NAME_OF[byte]) for byte in range(256)]
         counts = {word.encode(): count for word, count in words.items()}
         merges = learn_merges(counts, byte_ids, names, vocab_size)
@@ -143,6 +148,13 @@ class BPETokenizer(Tokenizer[bytes]):
             else:
                 ids += self._encode_ordinary(part)
         return ids
+
+    def _encode_pieces(self, text: str) -> Iterator[list[int]]:
+        if self.special_tokens:  # one of them might be cut
+            yield self.encode(text)
+            return
+        for piece in pieces(checked(text), BEFORE_SPACE):
+            yield self._encode_ordinary(piece)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids.

@@ -91,6 +91,12 @@ def read_splits(name_or_path: str | Path) -> dict[str, str] | None:
     return None
 
 
+def is_tokenized(name_or_path: str | Path) -> bool:
+    """Whether a corpus is published as tokens with spaces between them."""
+    name = str(name_or_path)
+    return name in DATASETS and DATASETS[name].kind == "tokens"
+
+
 def files(name_or_path: str | Path) -> list[Path]:
     """Where the files of a corpus lie (none, if it is made); a path is its own."""
     name = str(name_or_path)

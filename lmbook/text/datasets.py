@@ -34,7 +34,7 @@ class Dataset:
     about: str
     licence: str
     parts: dict[str, Part]
-    kind: str = "text"  # or "pairs", "questions"
+    kind: str = "text"  # or "tokens" (a text cut into them), "pairs", "questions"
 
     @property
     def files(self) -> list[File]:
@@ -109,6 +109,7 @@ DATASETS = {
             part: Part(_WIKITEXT, f"wikitext-2/wiki.{part}.tokens")
             for part in ("train", "valid", "test")
         },
+        kind="tokens",
     ),
     "ptb": Dataset(
         "Wall Street Journal of 1989, 1 M words, vocabulary of 10,000 (Mikolov 2010)",
@@ -130,6 +131,7 @@ DATASETS = {
                 "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
             ),
         },
+        kind="tokens",
     ),
     "text8": Dataset(
         "English Wikipedia of 2006, 100 MB of a-z and spaces in one line (Mahoney)",

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lmbook.errors import InputError
 from lmbook.files import atomic_write
 
@@ -17,10 +20,30 @@ class Tokenizer(ABC, Generic[Token]):
     """A vocabulary, ``tokens[id]``, and the way to cut a text into its tokens."""
 
     tokens: Sequence[Token]
+    unknown_id: int | None = None  # of ``<unk>``, where there is one
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The ids of a text; ``InputError`` names the place of a lone surrogate."""
+
+    @abstractmethod
+    def _encode_pieces(self, text: str) -> Iterable[Iterable[int]]:
+        """The ids that :meth:`encode` gives, some at a time."""
+
+    def encode_array(self, text: str) -> NDArray[np.int64]:
+        """What :meth:`encode` gives as an array; a long text needs little memory.
+
+        At most about 12 bytes a token beyond the text: 4 on the way, 8 in the end.
+        """
+        found = [np.zeros(0, np.int32)]
+        found += [np.fromiter(ids, np.int32) for ids in self._encode_pieces(text)]
+        return np.concatenate(found, dtype=np.int64)
+
+    def unknown_share(self, ids: NDArray[np.int64]) -> float:
+        """Share of these ids that are ``<unk>``."""
+        if self.unknown_id is None or len(ids) == 0:
+            return 0.0
+        return float(np.mean(ids == self.unknown_id))
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:

@@ -142,7 +142,7 @@ def test_a_corpus_in_three_parts_keeps_them(cached):
     assert read_splits("ptb")["valid"] == " a c\n"
     assert read_corpus("ptb") == " a b a\n b a b\n a c\n b b d d d\n"
     data = load_data("ptb", vocab_size=4)
-    assert data.vocabulary.decode(data.valid) == ["a", "<unk>", "<eos>"]
+    assert data.tokenizer.pieces_of(data.valid) == ["a", "<unk>", "<eos>"]
     assert data.num_chars == {"train": 14, "valid": 5, "test": 11}
     assert read_splits("docstrings") is None
     assert read_splits("text8") is None
@@ -151,7 +151,7 @@ def test_a_corpus_in_three_parts_keeps_them(cached):
 def test_another_validation_text_replaces_the_published_one(cached, file):
     cached("ptb", [b"a b a\n", b"a c\n", b"b\n"])
     data = load_data("ptb", vocab_size=4, valid_path=file("b b b"))
-    assert data.vocabulary.decode(data.valid) == ["b", "b", "b", "<eos>"]
+    assert data.tokenizer.pieces_of(data.valid) == ["b", "b", "b"]
     assert data.num_chars["train"] == 6
 
 

@@ -57,7 +57,7 @@ def test_splits_are_consecutive_and_whole(file):
     data = load_data(file(LINES), vocab_size=150)
     assert isinstance(data, LanguageData)
     joined = np.concatenate([data.train, data.valid, data.test])
-    assert (joined == data.vocabulary.encode(split_words(LINES))).all()
+    assert (joined == data.tokenizer.encode(LINES)).all()
     assert sum(data.num_chars.values()) == len(LINES)
     assert data.num_chars["valid"] / len(LINES) == pytest.approx(0.1, abs=0.02)
     # Late line numbers never occur in training: they are unknown, and it shows.
@@ -77,7 +77,7 @@ def test_validation_from_a_file_of_its_own(file, tmp_path):
     other = tmp_path / "valid.txt"
     other.write_text("the line of another text", "utf-8")
     data = load_data(file(LINES), vocab_size=50, test=0.0, valid_path=other)
-    assert data.vocabulary.decode(data.valid)[:3] == ["the", "line", "of"]
+    assert data.tokenizer.pieces_of(data.valid)[:3] == ["the", "line", "of"]
     assert data.num_chars["train"] == len(LINES)
     assert len(data.test) == 0
 
