@@ -6,7 +6,7 @@ import torch
 
 from lmbook.errors import InputError
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
-from lmbook.training.trainer import TrainConfig
+from lmbook.training.config import TrainConfig
 
 
 @dataclass(frozen=True)

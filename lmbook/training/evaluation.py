@@ -1,0 +1,99 @@
+"""The loss of a model on a text.  Taught in sections 5.2 and 5.3."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lmbook.models.lstm import LSTMLanguageModel, State
+from lmbook.text import ContiguousBatches
+from lmbook.training.devices import one_thread
+
+# Windows are long, since no gradient is kept.  A row of the text is longer than any
+# memory lasts, and there are enough rows for the matrix products to be quick.
+WINDOW, ROW, MOST_ROWS = 256, 2048, 64
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+@torch.no_grad()
+def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
+    """Mean nats per token over ``ids``, read once from beginning to end.
+
+    The state is carried through the whole text; the first token, which nothing
+    precedes, is given, every other is predicted.  Raises ``Diverged`` where the
+    mean is not a finite number.
+
+    One row after the other would be slow.  So the text is cut into rows that are
+    read side by side, each from where the row before ended.  Where that is, is not
+    known yet: it is guessed (at first: with no memory), and all rows are read again
+    until every row ends where the next one began.  As an LSTM forgets what is long
+    past, the second reading mostly agrees; n rows always do after n.
+    """
+    was_training = model.training
+    model.eval()
+    rows = min(max(1, (len(ids) - 1) // ROW), MOST_ROWS)
+    batches = ContiguousBatches(ids, rows, WINDOW)
+    begins: State | None = None
+    if rows > 1:  # a first reading for the memory alone
+        _, ends = _read(model, batches, None, scored=False)
+        begins = _shifted(ends)
+    while True:
+        nats, ends = _read(model, batches, begins)
+        if begins is None or _agree(begins, _shifted(ends)):
+            break
+        begins = _shifted(ends)
+    rest = ids[rows * batches.steps :]  # fewer tokens than rows
+    if len(rest) > 1:
+        last = tuple((h[:, -1:], c[:, -1:]) for h, c in ends)
+        more, _ = _read(model, ContiguousBatches(rest, 1, WINDOW), last)
+        nats += more
+    model.train(was_training)
+    if not math.isfinite(nats):
+        raise Diverged(f"the loss on this text is {nats}: the weights are unusable")
+    return nats / (len(ids) - 1)
+
+
+def _read(
+    model: LSTMLanguageModel,
+    batches: ContiguousBatches,
+    state: State | None,
+    scored: bool = True,
+) -> tuple[float, State]:
+    """Nats of all predictions (0 unless ``scored``), and the states at the end."""
+    device = next(model.parameters()).device
+    total = 0.0
+    for window in batches:
+        ids, targets = (torch.from_numpy(part).to(device) for part in window)
+        if len(ids) == 1:
+            with one_thread():
+                hidden, state = model.hidden(ids, state)
+        else:
+            hidden, state = model.hidden(ids, state)
+        if scored:
+            total += model.score(model.dropped(hidden), targets, "sum").item()
+    assert state is not None
+    return total, state
+
+
+def _shifted(ends: State) -> State:
+    """Each row's end as the beginning of the next; the first has no memory."""
+
+    def shift(x: Tensor) -> Tensor:  # (1, rows, units)
+        return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+
+    return tuple((shift(h), shift(c)) for h, c in ends)
+
+
+def _agree(one: State, other: State) -> bool:
+    """Whether two states are the same to rounding (or not numbers at all)."""
+    pairs = zip(one, other, strict=True)
+    return all(
+        torch.allclose(a, b, rtol=1e-4, atol=1e-4, equal_nan=True)
+        for before, after in pairs
+        for a, b in zip(before, after, strict=True)
+    )
