@@ -124,6 +124,15 @@ def test_a_widget_that_differs_fails(project: Path):
     (project / "book" / "widget.ipynb").unlink()
 
 
+def test_a_widget_of_its_own_is_not_compared(project: Path):
+    make(
+        project / "book" / "widget.ipynb", [(SLIDER, OWN, ('"value": 3', '"value": 5'))]
+    )
+    report = run_tests(project, "-m", "not full", "-k", "widget.ipynb")
+    assert outcomes(report, "book/widget.ipynb") == ["PASSED"]
+    (project / "book" / "widget.ipynb").unlink()
+
+
 def test_other_versions_execute_and_compare_nothing(project: Path):
     report = run_tests(project, "-m", "not full", LMBOOK_EXECUTE_ONLY="1")
     assert outcomes(report, "book/bad.ipynb").count("FAILED") == 1

@@ -121,7 +121,8 @@ class BookNotebook(IPyNbFile):
                 continue
             # nbval takes a cell without a count for one that was never run.
             cell.execution_count = index
-            self.stored_views += _views(cell.outputs)
+            if not _is_own(cell):
+                self.stored_views += _views(cell.outputs)
             item = BookCell.from_parent(
                 self,
                 name=f"cell {index}",
@@ -185,7 +186,8 @@ class BookCell(IPyNbCell):
         stored_models = self.parent.stored_widgets.get("state", {})
         models = self.parent.recorder.models
         stored, fresh = clean_outputs(ref, stored_models), clean_outputs(test, models)
-        self.parent.fresh_views += _views(fresh)
+        if not _is_own(self.cell):
+            self.parent.fresh_views += _views(fresh)
         found = differences(stored, fresh, self.rule)
         if self.is_last:
             views = self.parent.stored_views, self.parent.fresh_views
@@ -207,6 +209,11 @@ class BookCell(IPyNbCell):
 
     def _where(self) -> str:
         return f"{self.parent.name}, {self.name}: {first_line(self.cell.source)}"
+
+
+def _is_own(cell: Any) -> bool:
+    """Whether the cell's output, widgets included, isn't compared."""
+    return cell.metadata.get("lmbook", {}).get("compare") == "own"
 
 
 def _views(outputs: list) -> list:
