@@ -1,5 +1,6 @@
 """``python -m lmbook``: the same as the command ``lmbook``."""
 
-from lmbook.cli import main
+from lmbook.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,94 +1,189 @@
-"""A trained model in a folder: weights, configuration, words, and what was measured.
+"""A trained model in a folder: weights, configuration, tokenizer, what was measured.
 
-``model.safetensors`` holds the weights, ``config.json`` the sizes,
-``vocabulary.json`` the words, ``metrics.jsonl`` one record an evaluation.  Nothing
-in it is code, so loading one runs none.
+``model.safetensors`` holds the weights, ``tokenizer.json`` how a text is cut,
+``metrics.jsonl`` one record an evaluation, and ``config.json``, written last, the
+sizes and the SHA-256 of the other three and of itself.  While training goes on the
+folder holds ``run/`` instead (:mod:`lmbook.training.run_files`).  Nothing in it is
+code, so loading one runs none.
 """
 
+import hashlib
 import json
-import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import numpy as np
+import torch
+from torch import Tensor
 
 from lmbook.errors import InputError
-from lmbook.files import atomic_write
+from lmbook.files import atomic_write, read_sealed, sha256, write_sealed
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
-from lmbook.text import Vocabulary
-from lmbook.training.trainer import History
+from lmbook.text import LanguageData
+from lmbook.text.tokenizers import AnyTokenizer, load_tokenizer
+from lmbook.training import run_files
+from lmbook.training.tensor_files import read_tensors, write_tensors
 
-WEIGHTS, CONFIG, WORDS, METRICS = (
+WEIGHTS, CONFIG, TOKENIZER, METRICS = (
     "model.safetensors",
     "config.json",
-    "vocabulary.json",
+    "tokenizer.json",
     "metrics.jsonl",
 )
 
 
-def require_new_folder(folder: str | Path) -> Path:
-    """Make ``folder`` if need be; ``InputError`` unless it is empty and writable.
-
-    Called before training, so that hours of it are not lost at the end.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        occupied = any(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"cannot write to folder {folder}: {error.strerror}") from None
-    if occupied:
-        raise InputError(f"folder {folder} is not empty; choose another")
-    return folder
-
-
-def save(
+def save_model(
     folder: str | Path,
     model: LSTMLanguageModel,
-    vocabulary: Vocabulary,
-    history: History,
+    tokenizer: AnyTokenizer,
+    records: Iterable[dict[str, Any]] = (),
+    **settings: Any,
 ) -> None:
-    """Write the four files; the weights come last, so that they imply the others."""
-    folder = Path(folder)
-    texts = {
-        CONFIG: json.dumps(asdict(model.config), indent=2) + "\n",
-        METRICS: "".join(json.dumps(r) + "\n" for r in history.records),
-    }
-    for name, text in texts.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text, "utf-8")
-    vocabulary.save(folder / WORDS)
-    with atomic_write(folder / WEIGHTS) as temporary:
-        weights = {k: v.contiguous().cpu() for k, v in model.state_dict().items()}
-        save_file(weights, temporary)
+    """Write the four files of a finished model; ``settings`` go into config.json.
+
+    Raises ``OSError`` naming the file that could not be written.
+    """
+    write_records(folder, records)
+    weights = dict(model.named_parameters())
+    settings["model"] = asdict(model.config)
+    save_weights(folder, weights, tokenizer, **settings)
 
 
-def load(folder: str | Path) -> tuple[LSTMLanguageModel, Vocabulary]:
-    """The model and vocabulary that :func:`save` wrote; the model is on the CPU.
-
-    Raises ``InputError`` naming the file that is missing, damaged, or does not fit
-    the others.
+def save_weights(
+    folder: str | Path,
+    weights: Mapping[str, Tensor],
+    tokenizer: AnyTokenizer,
+    **settings: Any,
+) -> None:
+    """What :func:`save_model` does, once the records are written; "model" among the
+    settings is the model's configuration as a dict.
     """
     folder = Path(folder)
-    for name in (CONFIG, WORDS, WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} holds no trained model: {name} is missing")
+    write_tensors(folder / WEIGHTS, weights)
+    tokenizer.save(folder / TOKENIZER)
+    sums = {name: sha256(folder / name) for name in (WEIGHTS, TOKENIZER, METRICS)}
+    write_sealed(folder / CONFIG, {**settings, "files": sums})
+
+
+def write_records(folder: str | Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write metrics.jsonl: a record a line."""
+    with atomic_write(Path(folder) / METRICS) as temporary:
+        lines = (json.dumps(record, allow_nan=False) + "\n" for record in records)
+        temporary.write_text("".join(lines), "utf-8")
+
+
+def read_records(folder: str | Path) -> list[dict[str, Any]]:
+    """The records of a finished model."""
+    lines = (Path(folder) / METRICS).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def read_config(folder: str | Path) -> dict[str, Any] | None:
+    """The config.json of a finished model, all its files found intact; else None."""
+    folder = Path(folder)
+    if not (folder / CONFIG).exists():
+        return None
+    content = read_sealed(run_files.require_inside(folder, folder / CONFIG))
+    run_files.require_intact(folder, content["files"])
+    return content
+
+
+def load(folder: str | Path) -> tuple[LSTMLanguageModel, AnyTokenizer]:
+    """The model of a folder, on the CPU, and its tokenizer.
+
+    Of a run that is not finished, the model of its last checkpoint.  Raises
+    ``InputError`` naming the file that is missing, damaged, or does not fit the
+    others.
+    """
+    folder = Path(folder)
     try:
-        config = LSTMConfig(**json.loads((folder / CONFIG).read_text("utf-8")))
-        vocabulary = Vocabulary.load(folder / WORDS)
-        model = LSTMLanguageModel(config)
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        config = read_config(folder)
+        if config is not None:
+            sizes, weights = config["model"], read_tensors(folder / WEIGHTS)
+        else:
+            sizes, weights = _of_unfinished_run(folder)
+        tokenizer = load_tokenizer(folder / TOKENIZER)
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
-    except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"the model in {folder} is damaged: a field is wrong"
+        ) from None
+    model = _assemble(folder, sizes, weights)
+    if len(tokenizer) != model.config.vocab_size:
+        raise InputError(
+            f"the model in {folder} is damaged: {len(tokenizer):,} tokens in "
+            f"{TOKENIZER}, vocab_size {model.config.vocab_size:,}"
+        )
+    return model.eval(), tokenizer
+
+
+def weights_in_use(
+    tensors: Mapping[str, Tensor], facts: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Of a run's tensors the weights that count: ``facts["weights"]`` is their prefix.
+
+    The best so far, say; without their prefix.
+    """
+    prefix = facts["weights"] + "."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def fingerprint(data: LanguageData) -> dict[str, Any]:
+    """What tells one text, cut and numbered, from another."""
+    parts = {"training": data.train, "validation": data.valid}
+    found: dict[str, Any] = {
+        f"{name} part": f"{len(ids):,} tokens, SHA-256 {_digest(ids)}"
+        for name, ids in parts.items()
+    }
+    content = json.dumps(data.tokenizer.to_json()).encode()
+    return {**found, "tokenizer": hashlib.sha256(content).hexdigest()}
+
+
+def _digest(ids: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(ids).data).hexdigest()[:16]
+
+
+def _of_unfinished_run(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    settings = run_files.read_settings(folder)
+    if settings is None:
+        raise InputError(f"{folder} holds no trained model: {CONFIG} is missing")
+    run_files.require_intact(folder, settings["files"])
+    found = run_files.last_checkpoint(folder)
+    if found is None:
+        raise InputError(f"the run in {folder} has saved nothing yet")
+    return settings["model"], weights_in_use(found.tensors, found.facts)
+
+
+def _assemble(
+    folder: Path, sizes: dict[str, Any], weights: dict[str, Tensor]
+) -> LSTMLanguageModel:
+    """A model of these sizes with these weights, once the two are seen to agree."""
+    try:
+        config = LSTMConfig(**sizes)
+        with torch.device("meta"):  # shapes alone: takes no memory
+            empty = LSTMLanguageModel(config)
+        _require_shapes(empty, weights)
+        with torch.random.fork_rng(devices=[]):
+            model = LSTMLanguageModel(config)
+        model.load_state_dict(weights, strict=False)  # of a tied pair one is enough
+    except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"the model in {folder} is damaged: {reason}") from None
-    if len(vocabulary) != config.vocab_size:
-        raise InputError(
-            f"the model in {folder} is damaged: {len(vocabulary):,} words in {WORDS}, "
-            f"vocab_size {config.vocab_size:,} in {CONFIG}"
-        )
-    return model.eval(), vocabulary
+    return model
+
+
+def _require_shapes(model: LSTMLanguageModel, weights: dict[str, Tensor]) -> None:
+    accepted = {name: p.shape for name, p in model.state_dict().items()}
+    needed = {name for name, _ in model.named_parameters()}
+    for name in sorted(needed | weights.keys()):
+        given = weights[name].shape if name in weights else None
+        if given != accepted.get(name):
+            shapes = [s if s is None else tuple(s) for s in (accepted.get(name), given)]
+            raise InputError(f"{name} should have shape {shapes[0]}, has {shapes[1]}")

@@ -1,0 +1,1 @@
+"""The command ``lmbook``: one module a subcommand, all brought together in main."""
