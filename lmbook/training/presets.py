@@ -80,8 +80,9 @@ def _awd(
 ) -> tuple[LSTMConfig, TrainConfig]:
     """What README.md of github.com/salesforce/awd-lstm-lm has its main.py train.
 
-    Options that it doesn't give are main.py's defaults.  The paper has batches of 40 for the Penn
-    Treebank, and trains on ("fine-tunes") afterwards, which is not done here.
+    Options that it doesn't give are main.py's defaults.  The paper has batches of 40
+    for the Penn Treebank, and goes on training afterwards ("fine-tuning"), which is
+    not done here.
     """
     model = LSTMConfig(
         vocab_size=vocab_size,
