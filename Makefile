@@ -7,7 +7,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup assets book lab test test-full notebooks student bench \
+.PHONY: help setup assets book lab test test-full notebooks student bench bench-gpu \
 	lighthouse lint lock clean
 # Targets share .venv and _build: under -j they still run one after another.
 .NOTPARALLEL:
@@ -22,6 +22,7 @@ help:
 	@echo "make notebooks   execute again the notebooks whose code has changed"
 	@echo "make student     write the book's notebooks without solutions to student/"
 	@echo "make bench       run the benchmarks, record them in benchmarks/results/"
+	@echo "make bench-gpu   train on an NVIDIA GPU, record its speed and a long run"
 	@echo "make lighthouse  measure the built pages with Lighthouse"
 	@echo "make lint        ruff and mypy"
 	@echo "make lock        resolve pyproject.toml's ranges into requirements.txt"
@@ -56,6 +57,9 @@ student: setup
 
 bench: setup
 	@$(PY) -m benchmarks
+
+bench-gpu: setup
+	@$(PY) -m benchmarks.gpu
 
 lighthouse: book
 	@$(PY) -m tools.site.lighthouse
