@@ -10,7 +10,7 @@ from lmbook.errors import InputError
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "linear", "constant", "step")
 AVERAGES = (None, "ema", "nt-asgd")
-PRECISIONS = ("auto", "float32", "bf16")
+PRECISIONS = ("auto", "fast", "float32", "bf16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -57,7 +57,7 @@ class TrainConfig:
     evaluations: int = 10  # how often on the way the validation part is read
     patience: int | None = None  # evaluations without a new best that end training
 
-    precision: str = "auto"  # bf16 on a GPU that has it, else float32
+    precision: str = "auto"  # bf16 on a GPU that has it; "fast": on such a CPU too
     save_minutes: float = 5.0  # between checkpoints
     device: str = "auto"
     seed: int = 0  # of dropout's masks and the windows' lengths
@@ -119,7 +119,11 @@ _NOT_NEGATIVE = ("a number of at least 0", lambda v: v == 0 or _is_positive(v))
 _SHARE = ("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1)
 _BETAS = (
     "two numbers, each at least 0 and below 1",
-    lambda v: len(v) == 2 and all(_is_number(b) and 0 <= b < 1 for b in v),
+    lambda v: (
+        isinstance(v, (tuple, list))
+        and len(v) == 2
+        and all(_is_number(b) and 0 <= b < 1 for b in v)
+    ),
 )
 _SEED = (
     "a whole number from 0 to 2^63 - 1",

@@ -30,9 +30,20 @@ def best_device(name: str = "auto") -> torch.device:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Whether products are computed in bfloat16: "auto" does on a GPU that has it."""
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    """Whether products are computed in bfloat16.
+
+    "auto" does so on a GPU that has the instructions, "fast" on a CPU that has them
+    too, where results then differ from those of another CPU; without them bfloat16
+    is slower than float32.
+    """
+    if precision in ("auto", "fast") and device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if precision == "fast" and device.type == "cpu":
+        return (
+            torch.cpu._is_avx512_bf16_supported()
+            # What environment variables forbid to use is not there.
+            and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        )
     return precision == "bf16"
 
 
