@@ -62,6 +62,52 @@ export function read(net, id, state) {
   return { state: next, logits };
 }
 
+// ---- tokens ------------------------------------------------------------------------
+
+// English contractions, words, numbers and signs with one space before: GPT-2's words.
+const WORDS =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+
+// A tokenizer of characters, or (``merges``: [left, right, result] as learned) of byte
+// pairs, whose tokens are written one letter a byte.
+export function codec(tokens, merges) {
+  const ids = new Map(tokens.map((token, v) => [token, v]));
+  const utf8 = new TextEncoder();
+  const bytes = (v) =>
+    merges ? Uint8Array.from(tokens[v], (byte) => byte.charCodeAt(0)) : utf8.encode(tokens[v]);
+  const pair = (left, right) => left * tokens.length + right;
+  const learned = new Map(
+    merges?.map(([left, right, result], rank) => [pair(left, right), { rank, result }])
+  );
+  function merged(word) {
+    const found = Array.from(utf8.encode(word), (byte) => ids.get(String.fromCharCode(byte)));
+    while (true) {
+      let best = null;
+      for (let at = 0; at + 1 < found.length; at++) {
+        const merge = learned.get(pair(found[at], found[at + 1]));
+        if (merge && !(merge.rank >= best?.rank)) best = { ...merge, at };
+      }
+      if (!best) return found;
+      found.splice(best.at, 2, best.result);
+    }
+  }
+  const encode = (text) =>
+    merges
+      ? (text.match(WORDS) ?? []).flatMap(merged)
+      : Array.from(text, (char) => ids.get(char) ?? 0);
+  // A token by itself, as a name: white space to be seen, bytes that are no text as hex.
+  function name(v) {
+    try {
+      const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes(v));
+      return text.replace(/[ \n\t]/g, (char) => ({ " ": "␣", "\n": "↵", "\t": "⇥" })[char]);
+    } catch {
+      return Array.from(bytes(v), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    }
+  }
+  const knows = (char) => Boolean(merges) || ids.has(char);
+  return { encode, bytes, name, knows, newline: ids.get("\n") };
+}
+
 // ---- choosing ----------------------------------------------------------------------
 
 export function softmax(logits) {
@@ -130,22 +176,29 @@ export function draw(q, random) {
 // ---- picture -----------------------------------------------------------------------
 
 const ROWS = 12;
-const [ROW, TOP, LEFT, RIGHT] = [24, 22, 34, 108];
+const [ROW, TOP, RIGHT, LONGEST] = [24, 22, 108, 110];
 const escape = (text) =>
   text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
-const seen = (token) => ({ " ": "␣", "\n": "↵", "\t": "⇥" })[token] ?? escape(token);
+// A Chinese character is as wide as the font is high, a Latin one about half.
+const wide = (text) =>
+  [...text].reduce((sum, char) => sum + (char > "\u2e80" ? 15 : 8.5), 0);
+function fitted(text) {
+  let letters = [...text];
+  while (wide(letters.join("")) > LONGEST) letters = [...letters.slice(0, -2), "…"];
+  return letters.join("");
+}
 const share = (value) => (value > 0 && value < 0.0005 ? "<0.001" : value.toFixed(3));
 
 // The likeliest tokens, one a row, and the one that stands there: the model's
 // probability, what is drawn from, and how often it was drawn; then all the others.
-function picture(tokens, place, width) {
+function picture(name, place, width) {
   const { p, q, tempered, counts, drawn, next } = place;
   const order = tempered.map((_, v) => v).sort((a, b) => tempered[b] - tempered[a] || a - b);
   if (order.indexOf(next) >= ROWS) {
     order.splice(order.indexOf(next), 1);
     order.splice(ROWS - 1, 0, next);
   }
-  const rows = order.slice(0, ROWS).map((v) => ({ name: seen(tokens[v]), p: p[v], q: q[v],
+  const rows = order.slice(0, ROWS).map((v) => ({ name: fitted(name(v)), p: p[v], q: q[v],
     cut: q[v] === 0, often: (counts.get(v) ?? 0) / drawn, bar: q[v] || tempered[v],
     next: v === next }));
   const rest = order.slice(ROWS);
@@ -157,19 +210,20 @@ function picture(tokens, place, width) {
   }
   const most = Math.max(...rows.flatMap((row) => [row.p, row.bar, row.often || 0]));
   const end = [0.1, 0.2, 0.5].find((limit) => most <= limit) ?? 1;
-  const x = (value) => (LEFT + (value / end) * (width - LEFT - RIGHT)).toFixed(1);
+  const left = Math.max(...rows.map((row) => wide(row.name))) + 10;
+  const x = (value) => (left + (value / end) * (width - left - RIGHT)).toFixed(1);
   const lines = [0, end / 2, end].map((tick) => `<line class="grid" x1="${x(tick)}"
     x2="${x(tick)}" y1="${TOP}" y2="${TOP + ROW * rows.length}"/>
     <text class="tick" x="${x(tick)}" y="14">${+tick.toFixed(2)}</text>`);
   const bars = rows.map((row, i) => {
     const y = TOP + i * ROW;
     const middle = y + ROW / 2;
-    const diamond = drawn
+    const diamond = row.often
       ? `<path class="often" d="M${x(row.often)},${middle - 6}l6,6l-6,6l-6,-6z"/>`
       : "";
-    return `<text class="name ${row.next ? "next" : ""}" x="${LEFT - 6}" y="${middle + 5}">${row.name}</text>
-      <rect class="${row.cut ? "cut" : "kept"}" x="${LEFT}" y="${y + 5}"
-        width="${x(row.bar) - LEFT}" height="${ROW - 10}"/>
+    return `<text class="name ${row.next ? "next" : ""}" x="${left - 6}" y="${middle + 5}">${escape(row.name)}</text>
+      <rect class="${row.cut ? "cut" : "kept"}" x="${left}" y="${y + 5}"
+        width="${(x(row.bar) - left).toFixed(1)}" height="${ROW - 10}"/>
       <path class="model" d="M${x(row.p)},${y + 2}v${ROW - 4}"/>${diamond}
       <text class="number" x="${width - 54}" y="${middle + 5}">${share(row.p)}</text>
       <text class="number" x="${width - 2}" y="${middle + 5}">${
@@ -186,7 +240,7 @@ function picture(tokens, place, width) {
 
 // ---- in the page -------------------------------------------------------------------
 
-const OPENING = 60; // tokens that stand there before anybody has touched anything
+const OPENING = 40; // tokens that stand there before anybody has touched anything
 const MOST = 400;
 const PAUSE = 30; // milliseconds between two tokens
 const ALL = 51; // of the slider of top-k: keep all
@@ -204,12 +258,12 @@ const PAGE = `<div class="lmbook-explorer lmbook-sampler">
     ${slider("top_p", "top-p", 0.05, 1, 0.05)}${slider("min_p", "min-p", 0, 0.5, 0.01)}
   </div>
   <div class="row">
-    <button data-do="run">连着写</button><button data-do="one">写一个字</button>
+    <button data-do="run">连着写</button><button data-do="one">写一个词元</button>
     <button data-do="again">从头重写</button>
     <label class="seed">种子<input type="number" min="0" max="999999" step="1"></label>
   </div>
   <p class="text" role="group" tabindex="0"
-    aria-label="写出的文字，用左右方向键逐字看"></p>
+    aria-label="写出的文字，用左右方向键逐个词元看"></p>
   <output class="said" aria-live="polite"></output>
   <svg role="img"><title></title><g></g></svg>
   <p class="legend"><span class="kept">留下的，按采样概率</span><span class="cut">裁掉的</span>
@@ -221,17 +275,18 @@ const PAGE = `<div class="lmbook-explorer lmbook-sampler">
 
 function render({ model, el }) {
   const tokens = model.get("tokens");
+  const { encode, bytes, name, knows, newline } = codec(tokens, model.get("merges"));
   const net = network(model.get("weights"), model.get("sizes"));
   const banned = model.get("banned");
-  const ids = new Map(tokens.map((token, v) => [token, v]));
   el.innerHTML = PAGE;
   const find = (selector) => el.querySelector(selector);
   const all = (selector) => [...el.querySelectorAll(selector)];
   const [svg, field, seed] = [find("svg"), find(".prompt"), find(".seed input")];
   let width = 600;
 
-  // read[i]: token i of the text, and the state and the logits after it.
+  // text[i]: a token, the characters that it completes, state and logits after it.
   let text = [];
+  let utf8 = null;
   let chosen = null; // the place looked at; none is the end of the text
   let [random, lots, timer] = [null, null, null];
   let [counts, drawn] = [new Map(), 0];
@@ -243,15 +298,15 @@ function render({ model, el }) {
   function append(id, given) {
     const { state, logits } = read(net, id, text.at(-1)?.state);
     for (const v of banned) logits[v] = -Infinity;
-    text.push({ id, given, state, logits });
+    const shown = utf8.decode(bytes(id), { stream: true });
+    text.push({ id, given, shown, state, logits });
   }
   // A text begins where a line ends, if the model knows lines.
   function start() {
     stop();
     [text, chosen, random] = [[], null, generator(model.get("seed"))];
-    const prompt = [...model.get("prompt")];
-    const before = ids.has("\n") || !prompt.length ? [ids.get("\n") ?? 0] : [];
-    for (const id of [...before, ...prompt.map((char) => ids.get(char) ?? 0)]) append(id, true);
+    utf8 = new TextDecoder();
+    for (const id of [newline ?? 0, ...encode(model.get("prompt"))]) append(id, true);
     forget();
   }
   function forget() {
@@ -295,11 +350,10 @@ function render({ model, el }) {
   function span(i) {
     const { p, rank } = surprise(i);
     const made = document.createElement("span");
-    const token = tokens[text[i].id];
-    made.textContent = token === "\n" ? "↵\n" : token;
+    made.textContent = text[i].shown.replaceAll("\n", "↵\n");
     made.className = text[i].given ? "given" : "";
     made.dataset.place = i - 1;
-    made.title = `${seen(token)}：概率 ${share(p)}，第 ${rank} 名`;
+    made.title = `${name(text[i].id)}：概率 ${share(p)}，第 ${rank} 名`;
     made.style.setProperty("--surprise", Math.min(1, -Math.log(p) / 5).toFixed(2));
     return made;
   }
@@ -316,13 +370,12 @@ function render({ model, el }) {
   }
   function say() {
     if (chosen === null) {
-      const made = written().map((id) => tokens[id]).join("");
-      find(".said").textContent = made ? `写了 ${written().length} 个字` : "还没有写";
+      find(".said").textContent = `写了 ${written().length} 个词元`;
       return;
     }
     const { p, rank } = surprise(chosen + 1);
-    find(".said").textContent = `第 ${chosen + 1} 个字“${
-      seen(tokens[text[chosen + 1].id])}”：模型给的概率 ${share(p)}，第 ${rank} 名`;
+    find(".said").textContent = `第 ${chosen + 1} 个词元“${
+      name(text[chosen + 1].id)}”：模型给的概率 ${share(p)}，第 ${rank} 名`;
   }
   function chart() {
     const { logits } = text[place()];
@@ -330,17 +383,17 @@ function render({ model, el }) {
     const found = distribution(logits, settings());
     svg.setAttribute("viewBox", `0 0 ${width} ${TOP + ROW * (ROWS + 1) + 4}`);
     svg.querySelector("g").innerHTML =
-      picture(tokens, { p, ...found, counts, drawn, next: text[place() + 1]?.id }, width);
+      picture(name, { p, ...found, counts, drawn, next: text[place() + 1]?.id }, width);
     const best = p.indexOf(Math.max(...p));
     svg.querySelector("title").textContent =
-      `下一个字的分布：最可能的是${seen(tokens[best])}，概率 ${share(p[best])}`;
+      `下一个词元的分布：最可能的是${name(best)}，概率 ${share(p[best])}`;
     const [before, after] = [entropy(p), entropy(found.q)];
     const nats = (value) => `${value.toFixed(2)}（${Math.exp(value).toFixed(1)}）`;
     find(".sums").textContent = `留下 ${found.kept} / ${tokens.length} 个，合计 ${
       share(found.mass)}；熵（困惑度）${nats(before)} → ${nats(after)}`;
     const often = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 5);
     find(".draws").textContent = drawn
-      ? `抽了 ${drawn} 次：${often.map(([v, n]) => `${seen(tokens[v])} ${n}`).join("，")}`
+      ? `抽了 ${drawn} 次：${often.map(([v, n]) => `${name(v)} ${n}`).join("，")}`
       : "";
   }
   function controls() {
@@ -354,7 +407,7 @@ function render({ model, el }) {
     }
     if (field !== document.activeElement) field.value = model.get("prompt");
     if (seed !== document.activeElement) seed.value = model.get("seed");
-    const strange = [...new Set(model.get("prompt"))].filter((char) => !ids.has(char));
+    const strange = [...new Set(model.get("prompt"))].filter((char) => !knows(char));
     find(".hint").textContent = strange.length ? `模型没见过：${strange.join("、")}` : "";
   }
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from lmbook.errors import InputError
 from lmbook.models.lstm import LSTMLanguageModel
-from lmbook.text.tokenizers import CharTokenizer
-from lmbook.text.vocabulary import UNKNOWN
+from lmbook.text.tokenizers import BPETokenizer, CharTokenizer
 
 HERE = Path(__file__).parent
 LARGEST = 127  # of the whole numbers that eight bits hold on either side of zero
@@ -35,8 +34,9 @@ class Sampler(anywidget.AnyWidget):
     ``written`` (ids that go on after the prompt).
 
     Raises ``InputError`` for another model than an LSTM language model of as many
-    tokens as the character tokenizer has, for weights that are not finite or more
-    than 600,000, and for an unknown option or a value out of range.
+    tokens as the tokenizer (of characters or byte pairs, no special tokens) has, for
+    weights that are not finite or more than 600,000, and for an unknown option or a
+    value out of range.
     """
 
     _esm = (HERE / "sampler.js").read_text("utf-8")
@@ -44,7 +44,10 @@ class Sampler(anywidget.AnyWidget):
         (HERE / name).read_text("utf-8") for name in ("explorer.css", "sampler.css")
     )
 
+    # Characters; of a BPE tokenizer one letter (U+0000 to U+00FF) a byte.
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    # Of a BPE tokenizer: ids of left, right and result, in the order of learning.
+    merges: traitlets.List = traitlets.List(None, allow_none=True).tag(sync=True)
     # {vocab, embedding, hidden: [one a layer], tied}
     sizes = traitlets.Dict().tag(sync=True)
     # Base64.  Embedding, then for each layer its input and recurrent matrix and bias,
@@ -61,15 +64,19 @@ class Sampler(anywidget.AnyWidget):
     written = traitlets.List(traitlets.Int()).tag(sync=True)  # ids after the prompt
 
     def __init__(
-        self, model: LSTMLanguageModel, tokenizer: CharTokenizer, **options: Any
+        self,
+        model: LSTMLanguageModel,
+        tokenizer: CharTokenizer | BPETokenizer,
+        **options: Any,
     ) -> None:
         if not isinstance(model, LSTMLanguageModel):
             raise InputError(
                 f"model must be an LSTMLanguageModel, got {type(model).__name__}"
             )
-        if not isinstance(tokenizer, CharTokenizer):
+        if not isinstance(tokenizer, CharTokenizer | BPETokenizer):
             raise InputError(
-                f"tokenizer must be a CharTokenizer, got {type(tokenizer).__name__}"
+                "tokenizer must be a CharTokenizer or a BPETokenizer, "
+                f"got {type(tokenizer).__name__}"
             )
         vocab_size = model.embedding.num_embeddings
         if len(tokenizer) != vocab_size:
@@ -87,13 +94,14 @@ class Sampler(anywidget.AnyWidget):
                 raise InputError(f"no option {name!r}; options: {', '.join(OPTIONS)}")
         for i in options.get("written", ()):
             tokenizer.pieces_of([i])
-        tokens = list(tokenizer.tokens)
+        tokens, merges = _written_out(tokenizer)
         try:
             super().__init__(
                 tokens=tokens,
+                merges=merges,
                 sizes=sizes,
                 weights=base64.b64encode(b"".join(map(_packed, parts))).decode(),
-                banned=[i for i, token in enumerate(tokens) if token == UNKNOWN],
+                banned=[tokenizer.unknown_id] if merges is None else [],
                 **options,
             )
         except traitlets.TraitError as error:
@@ -113,6 +121,23 @@ def rounded(model: LSTMLanguageModel) -> LSTMLanguageModel:
                 scales, whole = _eight_bits(parameter)
                 parameter.copy_(scales * whole)
     return copied
+
+
+def _written_out(
+    tokenizer: CharTokenizer | BPETokenizer,
+) -> tuple[list[str], list[list[int]] | None]:
+    """The traits ``tokens`` and ``merges``."""
+    if isinstance(tokenizer, CharTokenizer):
+        return list(tokenizer.tokens), None
+    if tokenizer.special_tokens:
+        first = next(iter(tokenizer.special_tokens))
+        raise InputError(f"the page knows no special tokens; there is {first!r}")
+    id_of = {token: i for i, token in enumerate(tokenizer.tokens)}
+    merges = [
+        [id_of[left], id_of[right], id_of[left + right]]
+        for left, right in tokenizer.merges
+    ]
+    return [token.decode("latin-1") for token in tokenizer.tokens], merges
 
 
 def _parts(model: LSTMLanguageModel) -> tuple[list[Tensor], dict[str, Any]]:

@@ -9,7 +9,7 @@ from lmbook.errors import InputError
 from lmbook.generation.decoding import draw
 from lmbook.generation.sampling import Sampling, probabilities
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
-from lmbook.text.tokenizers import CharTokenizer, WordTokenizer
+from lmbook.text.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 from lmbook.widgets.sampler import Sampler, rounded
 from tests.widgets.test_explorers import in_javascript
 
@@ -68,6 +68,57 @@ def test_the_network_is_pytorchs(shape):
     assert found.shape == (4, 25, 112)
     assert expected.std() > 0.5
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+LEARNED = (
+    3
+    * """The sun sets on the horizon. It's the sun's light, isn't it?
+昨天下午，他们在河边看太阳落山。昨天下午他们看见了太阳！
+They'll see 12 suns, 12 moons; we've seen 345 horizons on the horizon.
+"""
+)
+TRIED = [
+    "The sun sets",
+    "昨天下午他们在河边\n",
+    "  two  spaces\t\n\n and lines ",
+    "It's we'll I'm don't 'quoted' ",
+    "x²+½=Ⅻ, № 7; naïve café Ωμέγα привет かな 🌅 \u0301",
+    "",
+    "!!! ?? 1234567 a1b2",
+]
+
+
+def test_byte_pairs_are_those_of_the_tokenizer():
+    bpe = BPETokenizer.train(LEARNED, 350)
+    sampler = Sampler(make(vocab=len(bpe)), bpe)
+    script = """(() => {
+        const { encode, bytes, name, newline } = m.codec(data.tokens, data.merges);
+        return [data.texts.map(encode), data.tokens.map((_, v) => [...bytes(v)]),
+            data.tokens.map((_, v) => name(v)), newline];
+    })()"""
+    data = {"tokens": sampler.tokens, "merges": sampler.merges, "texts": TRIED}
+    ids, in_bytes, names, newline = in_javascript(Sampler._esm, script, data)
+    assert ids == [bpe.encode(text) for text in TRIED]
+    assert [bytes(token) for token in in_bytes] == bpe.tokens
+    assert bpe.tokens[newline] == b"\n"
+    assert len(bpe) == 350
+    name_of = dict(zip(bpe.tokens, names, strict=True))
+    assert name_of[b" horizon"] == "␣horizon"
+    assert name_of["昨天下午".encode()] == "昨天下午"
+    assert name_of[b"\n"] == "↵"
+    assert name_of[b"\xe6"] == "e6"
+
+
+def test_characters_are_those_of_the_tokenizer():
+    script = """(() => {
+        const { encode, name, knows, newline } = m.codec(data.tokens, null);
+        return [encode(data.text), name(newline), [..."a昨!"].map(knows)];
+    })()"""
+    chars = tokenizer()
+    data = {"tokens": list(chars.tokens), "text": "abc 一丁🌅A.\n"}
+    ids, newline, known = in_javascript(Sampler._esm, script, data)
+    assert ids == chars.encode(data["text"])
+    assert (newline, known) == ("↵", [True, False, False])
 
 
 SETTINGS = [
@@ -197,11 +248,14 @@ def test_what_it_is_given_is_checked():
         Sampler(make(), tokenizer(), temperature=-1)
     with pytest.raises(InputError, match="no option 'topk'"):
         Sampler(make(), tokenizer(), topk=3)
-    with pytest.raises(InputError, match="has no token of id 112"):
+    with pytest.raises(InputError, match="id 112 is unknown: accepted are 0 to 111"):
         Sampler(make(), tokenizer(), written=[3, 112])
     with pytest.raises(InputError, match="an LSTMLanguageModel, got Linear"):
         Sampler(torch.nn.Linear(2, 3), tokenizer())
-    with pytest.raises(InputError, match="a CharTokenizer, got WordTokenizer"):
+    special = BPETokenizer.train(LEARNED, 300, ["<|endoftext|>"])
+    with pytest.raises(InputError, match="no special tokens; there is '<|endoftext"):
+        Sampler(make(vocab=300), special)
+    with pytest.raises(InputError, match="a BPETokenizer, got WordTokenizer"):
         Sampler(make(), WordTokenizer(["<unk>", *"abc"]))
     with pytest.raises(InputError, match="tokenizer has 100 tokens, the model 112"):
         Sampler(make(), tokenizer(100))
