@@ -1,10 +1,24 @@
-r"""The loss of a large vocabulary without holding a score for every word.
+r"""Loss of a large vocabulary without a score for every word at every position.
 
-Taught in section 5.3.
+For one position with hidden vector h, next word t and scores
+:math:`z = W h + b`, the loss and its gradients are
+
+.. math::
+    L &= -\ln p_t, \qquad p = \mathrm{softmax}(z), \qquad \delta = p - \mathbf{1}_t,\\
+    \partial L/\partial h &= W^\top \delta, \quad
+    \partial L/\partial W = \delta h^\top, \quad \partial L/\partial b = \delta.
+
+Nothing but :math:`\delta` has V numbers a position, and once h, W and b have their
+shares of it, it can go.  Taught in section 5.3.
 """
 
+from typing import Any
+
+import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, linear
+from torch.autograd.function import Function, once_differentiable
+
+from lmbook.errors import InputError
 
 
 def linear_cross_entropy(
@@ -13,9 +27,75 @@ def linear_cross_entropy(
     bias: Tensor,
     targets: Tensor,
     reduction: str = "mean",
+    chunk: int | None = None,
 ) -> Tensor:
-    """Output layer and cross-entropy in one; ``hidden`` (N, H), ``targets`` (N,)."""
-    return cross_entropy(linear(hidden, weight, bias), targets, reduction=reduction)
+    """``cross_entropy(linear(hidden, weight, bias), targets)`` in bounded memory.
+
+    ``hidden`` is (N, H), ``weight`` (V, H), ``bias`` (V,), ``targets`` (N,) numbers
+    below V; "mean" or "sum" over the N positions, in nats.  At most ``chunk`` times V
+    scores are held at a time; by default about 8 MB of them, 256 MB on a GPU.  Under
+    autocast the products are in its type, softmax and sums in float32.
+    """
+    if reduction not in ("mean", "sum"):
+        raise InputError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    device, dtype = hidden.device.type, hidden.dtype
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    chunk = chunk or max(256, 2 ** (21 if device == "cpu" else 26) // len(weight))
+    total = _LinearCrossEntropy.apply(
+        hidden, weight, bias, targets, chunk, dtype, torch.is_grad_enabled()
+    )
+    return total / len(targets) if reduction == "mean" else total
+
+
+class _LinearCrossEntropy(Function):
+    """The sum over positions; its gradients are ready when the loss is."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        chunk: int,
+        dtype: torch.dtype,
+        with_gradients: bool,
+    ) -> Tensor:
+        exact = torch.promote_types(dtype, torch.float32)
+        h, w = hidden.to(dtype), weight.to(dtype)
+        total = torch.zeros((), dtype=exact, device=hidden.device)
+        dh, dw, db = (torch.zeros_like(x, dtype=exact) for x in (hidden, weight, bias))
+        memory = total.new_empty(min(chunk, len(h)), len(w))
+        for x, t, dx in zip(*(a.split(chunk) for a in (h, targets, dh)), strict=True):
+            t = t[:, None]  # (chunk, 1)
+            p = memory[: len(x)].copy_(bias)  # (chunk, V)
+            _add_product(p, x, w.T)  # z = W h + b
+            largest, score = p.amax(1, keepdim=True), p.gather(1, t)
+            norm = p.sub_(largest).exp_().sum(1, keepdim=True)
+            total += (largest + norm.log() - score).sum()
+            if with_gradients:
+                p.div_(norm)  # softmax(z)
+                p.scatter_add_(1, t, -torch.ones_like(score))  # δ
+                delta = p.to(dtype)
+                _add_product(dx, delta, w)
+                _add_product(dw, delta.T, x)
+                db += p.sum(0)
+        ctx.save_for_backward(dh, dw, db)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient * saved for saved in ctx.saved_tensors), *[None] * 4
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """``total += a @ b``; in one step where all are of one type."""
+    if total.dtype == a.dtype:
+        total.addmm_(a, b)
+    else:
+        total += a @ b
 
 
 def activation_penalty(
