@@ -32,9 +32,8 @@ def linear_cross_entropy(
     """``cross_entropy(linear(hidden, weight, bias), targets)`` in bounded memory.
 
     ``hidden`` is (N, H), ``weight`` (V, H), ``bias`` (V,), ``targets`` (N,) numbers
-    below V; "mean" or "sum" over the N positions, in nats.  At most ``chunk`` times V
-    scores are held at a time; by default about 8 MB of them, 256 MB on a GPU.  Under
-    autocast the products are in its type, softmax and sums in float32.
+    below V.  Scores of ``chunk`` positions are held: 256, or more on a GPU or where V
+    is small.  Nats; under autocast the products are in its type, sums in float32.
     """
     if reduction not in ("mean", "sum"):
         raise InputError(f'reduction must be "mean" or "sum", got {reduction!r}')
@@ -42,9 +41,8 @@ def linear_cross_entropy(
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
     chunk = chunk or max(256, 2 ** (21 if device == "cpu" else 26) // len(weight))
-    total = _LinearCrossEntropy.apply(
-        hidden, weight, bias, targets, chunk, dtype, torch.is_grad_enabled()
-    )
+    how = (chunk, dtype, torch.is_grad_enabled())
+    total = _LinearCrossEntropy.apply(hidden, weight, bias, targets, how)
     return total / len(targets) if reduction == "mean" else total
 
 
@@ -52,23 +50,14 @@ class _LinearCrossEntropy(Function):
     """The sum over positions; its gradients are ready when the loss is."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        targets: Tensor,
-        chunk: int,
-        dtype: torch.dtype,
-        with_gradients: bool,
-    ) -> Tensor:
-        exact = torch.promote_types(dtype, torch.float32)
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, *args: Any):
+        targets, (chunk, dtype, with_gradients) = args
         h, w = hidden.to(dtype), weight.to(dtype)
-        total = torch.zeros((), dtype=exact, device=hidden.device)
+        exact = torch.promote_types(dtype, torch.float32)
         dh, dw, db = (torch.zeros_like(x, dtype=exact) for x in (hidden, weight, bias))
-        memory = total.new_empty(min(chunk, len(h)), len(w))
-        for x, t, dx in zip(*(a.split(chunk) for a in (h, targets, dh)), strict=True):
-            t = t[:, None]  # (chunk, 1)
+        memory, total = dw.new_empty(min(chunk, len(h)), len(w)), dw.new_zeros(())
+        parts = (a.split(chunk) for a in (h, targets[:, None], dh))
+        for x, t, dx in zip(*parts, strict=True):
             p = memory[: len(x)].copy_(bias)  # (chunk, V)
             _add_product(p, x, w.T)  # z = W h + b
             largest, score = p.amax(1, keepdim=True), p.gather(1, t)
@@ -77,8 +66,7 @@ class _LinearCrossEntropy(Function):
             if with_gradients:
                 p.div_(norm)  # softmax(z)
                 p.scatter_add_(1, t, -torch.ones_like(score))  # δ
-                delta = p.to(dtype)
-                _add_product(dx, delta, w)
+                _add_product(dx, delta := p.to(dtype), w)
                 _add_product(dw, delta.T, x)
                 db += p.sum(0)
         ctx.save_for_backward(dh, dw, db)
@@ -86,16 +74,13 @@ class _LinearCrossEntropy(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return *(gradient * saved for saved in ctx.saved_tensors), *[None] * 4
+    def backward(ctx: Any, gradient: Tensor):
+        return *(gradient * saved for saved in ctx.saved_tensors), None, None
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """``total += a @ b``; in one step where all are of one type."""
-    if total.dtype == a.dtype:
-        total.addmm_(a, b)
-    else:
-        total += a @ b
+    """``total += a @ b``, in one step where all are of one type."""
+    total.addmm_(a, b) if total.dtype == a.dtype else total.add_(a @ b)
 
 
 def activation_penalty(
