@@ -7,8 +7,8 @@ the same step: the one that a single process takes with the whole batch.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -108,21 +108,18 @@ class Ranks:
         return reduced.tolist()
 
 
-@contextmanager
-def join(device: str = "auto") -> Iterator[Ranks]:
+def join(device: str = "auto") -> Ranks:
     """Meet the other processes that torchrun started, if it did.
 
-    Over NCCL with a GPU for each process, over gloo on CPUs.
+    Over NCCL with a GPU for each process, over gloo on CPUs.  They stay together as
+    long as they live: torchrun lets processes meet only once.
     """
     chosen = best_device(device)
     if count() == 1:
-        yield Ranks(0, 1, chosen)
-        return
+        return Ranks(0, 1, chosen)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-    try:
-        yield Ranks(rank(), count(), chosen)
-    finally:
-        dist.destroy_process_group()
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return Ranks(rank(), count(), chosen)

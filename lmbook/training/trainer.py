@@ -44,8 +44,8 @@ def train(
     :func:`lmbook.training.run.check` does.
     """
     config = config or TrainConfig()
+    ranks = join(config.device)
     with (
-        join(config.device) as ranks,
         seeded(config.seed, ranks.device),
         exact_float32(),
         stop_signals() as stop,
