@@ -38,6 +38,35 @@ class LanguageData:
         return self.tokenizer.unknown_share(getattr(self, part))
 
 
+def load_text(
+    name_or_path: str | Path,
+    valid: float = 0.1,
+    test: float = 0.1,
+    valid_path: str | Path | None = None,
+) -> dict[str, str]:
+    """A text in its parts "train", "valid" and "test".
+
+    The first part is for training, then come shares ``valid`` and ``test`` of the
+    characters.  A corpus that is published in three parts (``wikitext-2``, ``ptb``)
+    keeps them, and the shares are not used.  With ``valid_path`` that whole file is
+    the validation part.
+    """
+    if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
+        raise InputError(
+            "valid and test are shares that leave some for training, "
+            f"got {valid} and {test}"
+        )
+    parts = read_splits(name_or_path)
+    if parts is None:
+        text = read_corpus(name_or_path)
+        parts = _cut(text, valid if valid_path is None else 0.0, test)
+    if valid_path is not None:
+        parts["valid"] = read_corpus(valid_path)
+    if not parts["train"].strip():
+        raise InputError(f"{name_or_path} leaves no words for training")
+    return parts
+
+
 def load_data(
     name_or_path: str | Path,
     vocab_size: int | None = None,
@@ -47,12 +76,7 @@ def load_data(
     valid_path: str | Path | None = None,
     at_most: bool = False,
 ) -> LanguageData:
-    """Read a text, split it in order, number its tokens.
-
-    The first part is for training, then come shares ``valid`` and ``test`` of the
-    characters.  A corpus that is published in three parts (``wikitext-2``, ``ptb``)
-    keeps them, and the shares are not used.  With ``valid_path`` that whole file is
-    the validation part.
+    """Read a text, split it in order (:func:`load_text`), number its tokens.
 
     Tokens are of a ``level``: "word", "char", "bpe", or "tokens", for a text that is
     published as tokens between spaces.  ``ptb`` and ``wikitext-2`` are, and "word"
@@ -65,24 +89,11 @@ def load_data(
     error, unless ``at_most`` says to take them all.
     The article calls this function without defining it (section 5.2).
     """
-    if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
-        raise InputError(
-            "valid and test are shares that leave some for training, "
-            f"got {valid} and {test}"
-        )
     if level not in LEVELS:
         raise InputError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
     if level == "word" and is_tokenized(name_or_path):
         level = "tokens"
-    parts = read_splits(name_or_path)
-    if parts is None:
-        text = read_corpus(name_or_path)
-        parts = _cut(text, valid if valid_path is None else 0.0, test)
-        del text  # of a large text, memory
-    if valid_path is not None:
-        parts["valid"] = read_corpus(valid_path)
-    if not parts["train"].strip():
-        raise InputError(f"{name_or_path} leaves no words for training")
+    parts = load_text(name_or_path, valid, test, valid_path)
     tokenizer = _trained(parts["train"], vocab_size, level, at_most)
     ids = {part: tokenizer.encode_array(text) for part, text in parts.items()}
     num_chars = {part: len(text) for part, text in parts.items()}
