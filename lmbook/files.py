@@ -73,11 +73,12 @@ def read_sealed(path: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def locked(path: str | Path, what: str) -> Iterator[None]:
+def locked(path: str | Path, what: str, wait: bool = False) -> Iterator[None]:
     """Hold the lock file ``path``; ``InputError`` if another process does.
 
-    It says that ``what`` is in use.  The system lets go of a lock when the process
-    ends, in whatever way.  Where it has no such locks (Windows) nothing is held.
+    It says that ``what`` is in use.  With ``wait`` it waits instead.  The system lets
+    go of a lock when the process ends, in whatever way.  Where it has no such locks
+    (Windows) nothing is held.
     """
     try:
         import fcntl
@@ -86,7 +87,7 @@ def locked(path: str | Path, what: str) -> Iterator[None]:
         return
     with open(path, "a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             holder = file.read(20).strip() or "another"

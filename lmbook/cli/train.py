@@ -1,5 +1,6 @@
 """``lmbook train``: a model from a text, in a folder that can be gone on with."""
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def train(out: Path, resume: bool, as_json: bool, **options: Any) -> None:
         if rank() == 0:
             click.echo(
                 f"lmbook: {stop}; saved, to go on with: "
-                f"lmbook train --resume --out {click.format_filename(out)}",
+                f"lmbook train --resume --out {shlex.quote(str(out))}",
                 err=True,
             )
         raise SystemExit(stop.exit_code) from None

@@ -28,7 +28,11 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
     written in full.  Raises ``NotFinite`` for a NaN or an infinity among them, before
     anything is written; ``OSError`` (a full disk) names ``path``.
     """
-    _require_finite(tensors, NotFinite, f"cannot save {path}")
+    if (name := _not_finite(tensors)) is not None:
+        raise NotFinite(
+            f"{path} is not written: {name} holds numbers that are not finite; "
+            "a lower learning rate may help"
+        )
     ready, taken = {}, set()
     for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
@@ -56,13 +60,14 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         tensors = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} is damaged: {error}") from None
-    _require_finite(tensors, InputError, f"{path} is damaged")
+    if (name := _not_finite(tensors)) is not None:
+        raise InputError(f"{path} is damaged: {name} holds numbers that are not finite")
     return tensors
 
 
-def _require_finite(
-    tensors: Mapping[str, Tensor], error: type[Exception], what: str
-) -> None:
+def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name of the first tensor that holds a NaN or an infinity."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise error(f"{what}: {name} holds numbers that are not finite")
+            return name
+    return None
