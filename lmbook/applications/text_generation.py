@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from torch import nn
 
 from lmbook.errors import InputError
 from lmbook.generation import Sampling, beam_search, stream
 from lmbook.generation.sampling import whole
 from lmbook.generation.streaming import TextStream
+from lmbook.models.lstm import LSTMLanguageModel
 from lmbook.text.tokenizer_base import Tokenizer
+from lmbook.text.tokenizers import WordTokenizer
 
 # What a text begins after, as far as the tokenizer has it: the end of a line.
 STARTS = ("<eos>", "\n", " ")
@@ -41,7 +42,7 @@ class TextGenerator:
     ``seed`` gives the same text.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: LSTMLanguageModel, tokenizer: Tokenizer) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.start = _start(tokenizer)
 
@@ -51,6 +52,19 @@ class TextGenerator:
         from lmbook.training import checkpoint
 
         return cls(*checkpoint.load(folder))
+
+    @classmethod
+    def default(cls) -> Self:
+        """The book's own model, which writes English and Chinese.
+
+        It is what ``lmbook train --preset laptop --text book`` makes, trained on the
+        first call, in about two minutes, and kept
+        (:func:`lmbook.training.store.trained`).
+        """
+        from lmbook.training.store import trained
+
+        model, tokenizer, _ = trained("laptop", "book")
+        return cls(model, tokenizer)
 
     def generate_text(
         self,
@@ -111,7 +125,10 @@ class TextGenerator:
         return evaluate(self.model, np.array(ids))
 
     def _prompt(self, text: str) -> list[int]:
-        return [self.start, *self.tokenizer.encode(text)]
+        ids = self.tokenizer.encode(text)
+        if isinstance(self.tokenizer, WordTokenizer) and not text.endswith("\n"):
+            ids = ids[:-1]  # encode has ended the line; the text goes on
+        return [self.start, *ids]
 
     def _steps(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 from lmbook.errors import InputError
 from lmbook.text import questions
+from lmbook.text.bookmix import book_text
 from lmbook.text.datasets import DATASETS, Dataset
 from lmbook.text.docstrings import docstrings
 from lmbook.text.downloads import cache_folder, read_parts
@@ -44,6 +45,11 @@ OFFLINE = {
         "The same world in English, 1 M words",
         "CC BY",
         lambda: _microworld("en"),
+    ),
+    "book": Offline(
+        "The four above mixed: what the book's default model learns from, 1.2 M words",
+        "BSD / CC BY",
+        book_text,
     ),
 }
 

@@ -1,0 +1,30 @@
+"""The book's own mixture, Chinese and English, that its default model learns from.
+
+Made from what is installed: the prose of NumPy's and SciPy's documentation, the
+artificial world in both languages, JupyterLab's interface.  Used in section 6.1.
+"""
+
+import random
+
+from lmbook.text.docstrings import docstrings
+from lmbook.text.uistrings import uistrings
+
+WORLD_TOKENS = 200_000  # words and signs of the world in each language
+SEED = 0
+
+
+def book_text() -> str:
+    """A paragraph, a story or a pair of texts a line, in an order drawn at random.
+
+    So the parts before and after any cut are alike.  Of the characters two thirds are
+    English prose; most of the rest is the world's.
+    """
+    from lmbook.text.microworld import microworld_text
+
+    lines = docstrings().splitlines()
+    lines += [f"{english}\t{chinese}" for english, chinese in uistrings()]
+    lines += microworld_text("en", WORLD_TOKENS, seed=SEED).splitlines()
+    # Another seed, or the two would tell the same stories.
+    lines += microworld_text("zh", WORLD_TOKENS, seed=SEED + 1).splitlines()
+    random.Random(SEED).shuffle(lines)
+    return "\n".join(lines) + "\n"
