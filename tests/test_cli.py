@@ -1,13 +1,17 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it, mostly in a process of its own."""
 
 import json
+import math
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
+import warnings
 
 import pytest
+
+from lmbook.cli.main import main
+from lmbook.training import checkpoint
 
 TEXT = (
     "".join(
@@ -29,6 +33,20 @@ def lmbook(*arguments, cwd=None):
     )
 
 
+@pytest.fixture
+def lmbook_here(monkeypatch, capsys):
+    """The same in this process, which saves the time to start: code, output, errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        monkeypatch.setattr(sys, "argv", ["lmbook", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model trained on TEXT, and what the command printed."""
@@ -48,9 +66,13 @@ def test_train_ends_with_one_line_of_json(folder):
     assert report["steps"] == 15
     assert report["valid_nats_per_token"] < 3.0  # ln(20 words) before training
     assert report["tokens_per_second"] > 0
-    records = (out / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(records[-1])["valid_nats"] == report["valid_nats_per_token"]
-    assert json.loads((out / "config.json").read_text())["hidden_size"] == 128
+    records = checkpoint.read_records(out)
+    best = min(records, key=lambda record: record["valid_nats"])
+    assert best["valid_nats"] == report["valid_nats_per_token"]
+    assert best["step"] == report["best_step"]
+    bits = report["valid_nats_per_char"] / math.log(2)
+    assert report["valid_bits_per_char"] == pytest.approx(bits)
+    assert json.loads((out / "config.json").read_text())["model"]["hidden_size"] == 128
 
 
 def test_the_same_seed_gives_the_same_model(folder, tmp_path):
@@ -74,6 +96,7 @@ def test_evaluate_reads_the_saved_model(folder, tmp_path):
     report = json.loads(result.stdout)
     assert report["tokens"] == 15
     assert report["unknown_share"] == pytest.approx(1 / 15)
+    assert report["perplexity"] == pytest.approx(math.exp(report["nats_per_token"]))
     ratio = report["nats_per_token"] / report["nats_per_char"]
     assert ratio == pytest.approx(len(held_out.read_text()) / 15)
 
@@ -115,23 +138,33 @@ def files(tmp_path):
         ("--text good.txt --out /proc/m", "cannot write to folder /proc/m"),
         ("--text good.txt --out m --preset big", "presets: article"),
         ("--text good.txt --out m --device tpu", "must be one of auto, cpu"),
-        ("--text good.txt --out m --max-steps 0", "max_steps must be greater than 0"),
-        ("--text good.txt --out m --max-minutes nan", "max_minutes must be greater"),
+        ("--text good.txt --out m --max-steps 0", "max_steps must be a whole number"),
+        ("--text good.txt --out m --max-minutes nan", "max_minutes must be a number"),
+        ("--text good.txt --out m --batch-size 0", "batch_size must be a whole number"),
+        ("--text good.txt --out m --learning-rate -1", "learning_rate must be a num"),
+        ("--text good.txt --out m --precision int4", "precision must be one of auto"),
+        ("--text good.txt --out m --level words", "level must be one of word, char"),
         ("--text good.txt --out m --vocab-size 0", "got 0"),
         ("--text good.txt --out m --seed x", "'x' is not a valid integer"),
         ("--text good.txt --out m --seed -1", "-1 is not in the range"),
         ("--text good.txt --out m --valid gone.txt", "named 'gone.txt'"),
         ("--text late.txt --out m", "leaves 0 for it"),
         ("--text good.txt", "Missing option '--out'"),
+        ("--out m", "--text is needed to begin one"),
+        ("--out m --resume", "m holds no run to go on with; --text is needed"),
+        ("--out full --resume --text good.txt", "full is not empty and holds no run"),
     ],
 )
-def test_a_users_error_is_one_line_and_exit_code_2(files, arguments, message):
+def test_a_users_error_is_one_line_and_exit_code_2(
+    files, arguments, message, lmbook_here, monkeypatch
+):
+    monkeypatch.chdir(files)
     before = {p: p.read_bytes() for p in files.rglob("*") if p.is_file()}
-    result = lmbook("train", *arguments.split(), cwd=files)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert result.stderr.count("\n") == 1, result.stderr
-    assert result.stdout == ""
+    code, stdout, stderr = lmbook_here("train", *arguments.split())
+    assert code == 2
+    assert message in stderr
+    assert stderr.count("\n") == 1, stderr
+    assert stdout == ""
     assert {p: p.read_bytes() for p in files.rglob("*") if p.is_file()} == before
     assert not (files / "m").exists()
 
@@ -141,49 +174,145 @@ def test_a_users_error_is_one_line_and_exit_code_2(files, arguments, message):
     [
         (lambda f: (f / "config.json").unlink(), "config.json is missing"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
-        (lambda f: (f / "config.json").write_text('{"hidden_size": 7}'), "is damaged"),
-        (lambda f: (f / "vocabulary.json").write_text('["<unk>"]'), "1 words in"),
-        (lambda f: (f / "config.json").write_text("{"), "is damaged"),
-        (lambda f: (f / "config.json").write_text("[1]"), "is damaged"),
-        (lambda f: (f / "vocabulary.json").write_bytes(b"\xff"), "is damaged"),
+        (
+            lambda f: (f / "tokenizer.json").write_text("{}"),
+            "tokenizer.json is damaged",
+        ),
+        (lambda f: (f / "metrics.jsonl").write_text(""), "metrics.jsonl is damaged"),
+        (lambda f: (f / "config.json").write_text("[1]"), "config.json is damaged"),
     ],
 )
-def test_a_damaged_model_is_named(folder, tmp_path, break_it, message):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for path in folder[0].iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
+def test_a_damaged_model_is_named(folder, tmp_path, break_it, message, lmbook_here):
+    text = folder[0].parent / "text.txt"
+    copy = shutil.copytree(folder[0], tmp_path / "copy")
     break_it(copy)
-    result = lmbook("evaluate", copy, "--text", folder[0].parent / "text.txt")
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert result.stderr.count("\n") == 1
+    for arguments in (("evaluate", copy, "--text", text),):
+        code, stdout, stderr = lmbook_here(*arguments)
+        assert (code, stdout) == (2, "")
+        assert message in stderr
+        assert stderr.count("\n") == 1
 
 
-def test_ctrl_c_is_130(folder, tmp_path):
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "lmbook", "train", "--epochs", "100000"),
-            *("--text", folder[0].parent / "text.txt", "--out", tmp_path / "m"),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("gone --text good.txt", "gone holds no trained model"),
+        ("good.txt --text good.txt", "good.txt holds no trained model"),
+        ("m --text shakespear", "no corpus or file named 'shakespear'"),
+        ("m --text good.txt --device tpu", "must be one of auto, cpu"),
+        ("m --text good.txt --part test", "good.txt is not published in parts"),
+        ("m", "Missing option '--text'"),
+        ("--text good.txt", "Missing argument 'FOLDER'"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line_and_exit_code_2(
+    folder, files, arguments, message, lmbook_here, monkeypatch
+):
+    monkeypatch.chdir(files)
+    (files / "m").symlink_to(folder[0])
+    code, stdout, stderr = lmbook_here("evaluate", *arguments.split())
+    assert (code, stdout) == (2, "")
+    assert message in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_one_part_of_a_corpus(folder, tmp_path, lmbook_here, monkeypatch):
+    parts = {"train": "the cat sees a bird .", "test": "the dog likes nothing ."}
+    monkeypatch.setattr("lmbook.text.corpora.read_splits", lambda name: parts)
+    arguments = ("evaluate", folder[0], "--text", "ptb", "--json", "--part")
+    code, stdout, _ = lmbook_here(*arguments, "test")
+    assert (code, json.loads(stdout)["tokens"]) == (0, 6)
+    code, _, stderr = lmbook_here(*arguments, "tests")
+    assert stderr == "lmbook: part must be one of train, test; got 'tests'\n"
+
+
+@pytest.mark.parametrize(("level", "size"), [("char", None), ("bpe", 270)])
+def test_other_tokens_than_words(tmp_path, level, size, lmbook_here):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, "utf-8")
+    out = tmp_path / "m"
+    more = [] if size is None else ["--vocab-size", size]
+    code, stdout, stderr = lmbook_here(
+        *("train", "--text", text, "--out", out, "--level", level, *more),
+        *("--max-steps", 3, "--batch-size", 7, "--json"),
     )
-    assert process.stderr is not None
-    while "train" not in process.stderr.read(1 << 4):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait(30) == 130
-    assert rest.endswith("lmbook: interrupted\n")
-    assert "Traceback" not in rest
+    assert code == 0, stderr
+    report = json.loads(stdout)
+    assert report["vocab_size"] == (size or 1 + len(set(TEXT)))
+    code, stdout, _ = lmbook_here("evaluate", out, "--text", text, "--json")
+    found = json.loads(stdout)
+    if level == "char":
+        assert found["nats_per_char"] == found["nats_per_token"]
+        assert found["tokens"] == len(TEXT)
+    else:
+        assert 6 < found["tokens"] < len(TEXT)
 
 
-def test_help_lists_presets_and_is_quick():
-    start = time.perf_counter()
+def test_options_take_the_presets_place(tmp_path, lmbook_here):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, "utf-8")
+    code, _, stderr = lmbook_here(
+        *("train", "--text", text, "--out", tmp_path / "m", "--max-steps", 2),
+        *("--batch-size", 9, "--learning-rate", 0.5, "--precision", "float32"),
+        *("--save-minutes", 2.5, "--device", "cpu", "--seed", 8),
+    )
+    assert code == 0, stderr
+    train = json.loads((tmp_path / "m" / "config.json").read_text())["train"]
+    expected = {
+        **{"max_steps": 2, "epochs": None, "batch_size": 9, "learning_rate": 0.5},
+        **{"precision": "float32", "save_minutes": 2.5, "device": "cpu", "seed": 8},
+    }
+    assert expected.items() <= train.items()
+
+
+def test_torchrun_speaks_and_writes_once(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, "utf-8")
+
+    def torchrun(*arguments):
+        command = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+        command += ["--standalone", "-m", "lmbook"]
+        return subprocess.run(
+            [sys.executable, *command, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    train = ("train", "--text", text, "--out", tmp_path / "m", "--device", "cpu")
+    result = torchrun(*train, "--max-steps", 4, "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["steps"] == 4
+    assert sorted(os.listdir(tmp_path / "m")) == [
+        *("config.json", "metrics.jsonl", "model.safetensors", "tokenizer.json")
+    ]
+    result = torchrun(*train, "--max-steps", 4)
+    assert result.returncode != 0
+    assert result.stderr.count("lmbook: ") == 1, result.stderr
+    assert "holds a finished model; choose another" in result.stderr
+
+
+def test_a_reader_that_has_enough_sees_no_error():
+    """As in ``lmbook data | head -1``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "lmbook", "data"]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+def test_help_lists_presets():
     assert "train" in lmbook("--help").stdout
-    assert time.perf_counter() - start < 5
     assert "article: the article's sizes" in lmbook("train", "--help").stdout
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys, lmbook.cli.main; print({'torch', 'numpy'} & {*sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.stdout == "set()\n"
 
 
 def lmbook_data(*arguments, cache, mirror):

@@ -17,7 +17,6 @@ from lmbook.cli.train import train
 from lmbook.errors import InputError
 
 COMMANDS = (train, evaluate, data)
-SIGPIPE = 13
 
 
 @click.group(
@@ -37,16 +36,12 @@ def main() -> None:
     warnings.showwarning = _one_line
     try:
         code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.Abort:
         _fail("interrupted", 130)
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except (InputError, ArithmeticError) as error:
         _fail(str(error), 2)
-    except BrokenPipeError:  # the reader, head perhaps, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + SIGPIPE)
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror}", 2)
     sys.exit(code)

@@ -34,13 +34,12 @@ class Plan:
         """From the options given and, for all others, the preset."""
         options = {**DEFAULTS, **given}
         chosen = preset(options["preset"])
-        vocab_size = options.get("vocab_size")
         reading = {
             "name_or_path": options["text"],
             "valid_path": options.get("valid"),
             "level": options.get("level", chosen.level),
-            "vocab_size": vocab_size or chosen.model.vocab_size,
-            "at_most": vocab_size is None,
+            "vocab_size": options.get("vocab_size", chosen.model.vocab_size),
+            "at_most": "vocab_size" not in options,
         }
         changed = _of_training(options)
         if LIMITS & set(changed):  # they replace the preset's limit

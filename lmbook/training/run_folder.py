@@ -59,7 +59,9 @@ class RunFolder:
             require_new(self.path)
         with ExitStack() as held:
             if not self._is_finished():
+                self._require_own()
                 self._hold(held)
+                self._require_own()  # no other process was quicker
                 self._open()
             self._held = held.pop_all()
         return self
@@ -100,6 +102,15 @@ class RunFolder:
         self.finished = True
         return True
 
+    def _require_own(self) -> None:
+        """``InputError`` if the folder holds no run, but something else."""
+        if not self.path.is_dir() or run_files.read_settings(self.path) is not None:
+            return
+        for path in self.path.iterdir():
+            ours = path.name in (RUN, checkpoint.TOKENIZER)
+            if not ours and not LEFTOVER.fullmatch(path.name):
+                raise InputError(f"folder {self.path} is not empty and holds no run")
+
     def _hold(self, held: ExitStack) -> None:
         """Make the folder, and lock it."""
         run = run_files.require_inside(self.path, self.path / RUN)
@@ -123,9 +134,6 @@ class RunFolder:
 
     def _begin(self) -> None:
         """Write what the run begins with, the settings last."""
-        names = {path.name for path in self.path.iterdir()}
-        if names - {RUN, checkpoint.TOKENIZER}:
-            raise InputError(f"folder {self.path} is not empty and holds no run")
         if self._resume:
             warnings.warn(f"{self.path} holds no run yet: it begins now", stacklevel=2)
         self._tokenizer.save(self.path / checkpoint.TOKENIZER)
