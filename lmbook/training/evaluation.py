@@ -1,6 +1,7 @@
 """The loss of a model on a text.  Taught in sections 5.2 and 5.3."""
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -11,9 +12,10 @@ from lmbook.models.lstm import LSTMLanguageModel, State
 from lmbook.text import ContiguousBatches
 from lmbook.training.devices import one_thread
 
-# Windows are long, since no gradient is kept.  A row of the text is longer than any
-# memory lasts, and there are enough rows for the matrix products to be quick.
+# Windows are long, since no gradient is kept; rows are long, so that few are guessed
+# wrong, and enough for the matrix products to be quick.
 WINDOW, ROW, MOST_ROWS = 256, 2048, 64
+MEMORY = 512  # tokens from which the memory at a row's end is guessed
 
 
 class Diverged(ArithmeticError):
@@ -29,18 +31,19 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
     mean is not a finite number.
 
     One row after the other would be slow.  So the text is cut into rows that are
-    read side by side, each from where the row before ended.  Where that is, is not
-    known yet: it is guessed (at first: with no memory), and all rows are read again
-    until every row ends where the next one began.  As an LSTM forgets what is long
-    past, the second reading mostly agrees; n rows always do after n.
+    read side by side, each from where the row before ends.  What a model remembers
+    there is not known yet: it is guessed by reading the end of each row alone.  Then
+    all rows are read, again and again until every row ends as the next one began.  As
+    an LSTM forgets what is long past, once is mostly enough; n rows always agree
+    after n times.
     """
     was_training = model.training
     model.eval()
     rows = min(max(1, (len(ids) - 1) // ROW), MOST_ROWS)
     batches = ContiguousBatches(ids, rows, WINDOW)
     begins: State | None = None
-    if rows > 1:  # a first reading for the memory alone
-        _, ends = _read(model, batches, None, scored=False)
+    if rows > 1:
+        _, ends = _read(model, batches, None, since=max(0, batches.steps - MEMORY))
         begins = _shifted(ends)
     while True:
         nats, ends = _read(model, batches, begins)
@@ -62,19 +65,20 @@ def _read(
     model: LSTMLanguageModel,
     batches: ContiguousBatches,
     state: State | None,
-    scored: bool = True,
+    since: int = 0,
 ) -> tuple[float, State]:
-    """Nats of all predictions (0 unless ``scored``), and the states at the end."""
+    """Nats of all predictions from a column on, and the states at the end.
+
+    A reading that does not begin at 0 is for the states: its nats are not counted.
+    """
     device = next(model.parameters()).device
     total = 0.0
-    for window in batches:
+    for start in range(since, batches.steps, WINDOW):
+        window = batches.window(start, min(start + WINDOW, batches.steps))
         ids, targets = (torch.from_numpy(part).to(device) for part in window)
-        if len(ids) == 1:
-            with one_thread():
-                hidden, state = model.hidden(ids, state)
-        else:
+        with one_thread() if len(ids) == 1 else nullcontext():
             hidden, state = model.hidden(ids, state)
-        if scored:
+        if since == 0:
             total += model.score(model.dropped(hidden), targets, "sum").item()
     assert state is not None
     return total, state

@@ -23,15 +23,16 @@ def nats_at_once(model, ids):
 
 @pytest.fixture
 def readings(monkeypatch):
-    """How often a text is read, with rows of 50 tokens at most 9, windows of 13."""
+    """From where on rows are read: of 50 tokens, at most 9 of them, windows of 13."""
     monkeypatch.setattr(evaluation, "ROW", 50)
     monkeypatch.setattr(evaluation, "MOST_ROWS", 9)
     monkeypatch.setattr(evaluation, "WINDOW", 13)
+    monkeypatch.setattr(evaluation, "MEMORY", 40)
     count, read = [], evaluation._read
 
-    def counted(model, batches, state, scored=True):
-        count.append(scored)
-        return read(model, batches, state, scored)
+    def counted(model, batches, state, since=0):
+        count.append(since)
+        return read(model, batches, state, since)
 
     monkeypatch.setattr(evaluation, "_read", counted)
     return count
@@ -44,9 +45,9 @@ def test_it_is_the_mean_of_every_prediction(data, readings, length):
     assert evaluate(model, ids) == pytest.approx(nats_at_once(model, ids), rel=1e-6)
 
 
-def test_a_model_that_forgets_takes_two_readings(data, readings):
+def test_of_a_model_that_forgets_the_rows_are_read_once(data, readings):
     evaluate(new_model(CONFIG, seed=1).double(), data.train[:451])
-    assert readings == [False, True]  # the first for the memory alone
+    assert readings == [10, 0]  # their ends, for the memory alone; all of them
 
 
 def test_a_model_that_never_forgets_is_read_until_it_agrees(data, readings):
