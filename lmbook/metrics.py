@@ -31,14 +31,20 @@ def nats_per_char(nats_per_token: float, num_tokens: int, num_chars: int) -> flo
     """Loss per character of the text that the tokens spell out.
 
     It is what compares models with different tokenisers: the total,
-    ``nats_per_token * num_tokens``, is shared among ``num_chars`` characters.
+    ``nats_per_token * num_tokens``, is shared among ``num_chars`` characters.  With a
+    token a character the two are equal, to the last bit.
     """
     if num_tokens < 1 or num_chars < 1:
         raise ValueError(
             "num_tokens and num_chars must be at least 1, "
             f"got {num_tokens} and {num_chars}"
         )
-    return _checked(nats_per_token) * num_tokens / num_chars
+    return _checked(nats_per_token) * (num_tokens / num_chars)
+
+
+def bits_per_char(nats_per_token: float, num_tokens: int, num_chars: int) -> float:
+    """The same in bits: what compression counts, and results on text8 are given in."""
+    return bits(nats_per_char(nats_per_token, num_tokens, num_chars))
 
 
 def _checked(nats: float) -> float:

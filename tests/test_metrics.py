@@ -10,6 +10,12 @@ def test_three_guesses_by_hand():
     assert metrics.bits(nats) == pytest.approx(2)
     assert metrics.perplexity(nats) == pytest.approx(4)
     assert metrics.nats_per_char(nats, 3, 12) == pytest.approx(nats / 4)
+    assert metrics.bits_per_char(nats, 3, 12) == pytest.approx(0.5)
+
+
+def test_a_token_a_character_changes_no_bit():
+    for nats in (0.1, 1.4873, 1 / 3, 7.7):
+        assert metrics.nats_per_char(nats, 111_539, 111_539) == nats
 
 
 def test_edges():

@@ -27,7 +27,7 @@ class Row:
     name: str
     nats_per_token: float
     nats_per_char: float
-    seconds: float = 0.0
+    seconds: float
 
     @property
     def perplexity(self) -> float:
