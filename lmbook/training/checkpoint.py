@@ -111,7 +111,9 @@ def load(folder: str | Path) -> tuple[LSTMLanguageModel, AnyTokenizer]:
         raise InputError(
             f"the model in {folder} is damaged: a field is wrong"
         ) from None
-    model = _assemble(folder, sizes, weights)
+    with torch.random.fork_rng(devices=[]):
+        model = LSTMLanguageModel(require_fit(folder, sizes, weights))
+    model.load_state_dict(weights, strict=False)  # of a tied pair one is enough
     if len(tokenizer) != model.config.vocab_size:
         raise InputError(
             f"the model in {folder} is damaged: {len(tokenizer):,} tokens in "
@@ -120,19 +122,30 @@ def load(folder: str | Path) -> tuple[LSTMLanguageModel, AnyTokenizer]:
     return model.eval(), tokenizer
 
 
-def weights_in_use(
-    tensors: Mapping[str, Tensor], facts: dict[str, Any]
-) -> dict[str, Tensor]:
-    """Of a run's tensors the weights that count: ``facts["weights"]`` is their prefix.
+def weights_of(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """Of a run's tensors those named "model.…", or "best.…", under names without it.
 
-    The best so far, say; without their prefix.
+    A run says in ``facts["weights"]`` which kind is to be used.
     """
-    prefix = facts["weights"] + "."
     return {
-        name.removeprefix(prefix): tensor
+        name.removeprefix(f"{kind}."): tensor
         for name, tensor in tensors.items()
-        if name.startswith(prefix)
+        if name.startswith(f"{kind}.")
     }
+
+
+def require_fit(
+    folder: str | Path, sizes: dict[str, Any], weights: dict[str, Tensor]
+) -> LSTMConfig:
+    """The configuration of these sizes; ``InputError`` unless the weights are its."""
+    try:
+        config = LSTMConfig(**sizes)
+        with torch.device("meta"):  # shapes alone: takes no memory
+            _require_shapes(LSTMLanguageModel(config), weights)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the model in {folder} is damaged: {reason}") from None
+    return config
 
 
 def fingerprint(data: LanguageData) -> dict[str, Any]:
@@ -158,25 +171,7 @@ def _of_unfinished_run(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]
     found = run_files.last_checkpoint(folder)
     if found is None:
         raise InputError(f"the run in {folder} has saved nothing yet")
-    return settings["model"], weights_in_use(found.tensors, found.facts)
-
-
-def _assemble(
-    folder: Path, sizes: dict[str, Any], weights: dict[str, Tensor]
-) -> LSTMLanguageModel:
-    """A model of these sizes with these weights, once the two are seen to agree."""
-    try:
-        config = LSTMConfig(**sizes)
-        with torch.device("meta"):  # shapes alone: takes no memory
-            empty = LSTMLanguageModel(config)
-        _require_shapes(empty, weights)
-        with torch.random.fork_rng(devices=[]):
-            model = LSTMLanguageModel(config)
-        model.load_state_dict(weights, strict=False)  # of a tied pair one is enough
-    except (ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the model in {folder} is damaged: {reason}") from None
-    return model
+    return settings["model"], weights_of(found.tensors, found.facts["weights"])
 
 
 def _require_shapes(model: LSTMLanguageModel, weights: dict[str, Tensor]) -> None:

@@ -87,7 +87,7 @@ class RunFolder:
     def finish(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Leave the finished model, and of the run nothing but its settings."""
         run_files.remove_others(self.path, self._number)
-        weights = checkpoint.weights_in_use(tensors, facts)
+        weights = checkpoint.weights_of(tensors, facts["weights"])
         checkpoint.write_records(self.path, facts["records"])
         checkpoint.save_weights(self.path, weights, self._tokenizer, **self._settings)
         shutil.rmtree(self.path / RUN)
@@ -158,6 +158,8 @@ class RunFolder:
                 stacklevel=2,
             )
             return
+        weights = checkpoint.weights_of(found.tensors, "model")
+        checkpoint.require_fit(self.path, self._settings["model"], weights)
         self._number = found.number
         self.state = found.tensors, found.facts
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lmbook.errors import InputError
 from lmbook.training.run import Run
 
 
@@ -44,7 +45,15 @@ class Saver:
         folder = self._folder
         state = self._run.ranks.on_first(lambda: folder.state if folder else None)
         if state is not None:
-            self._run.restore(*state)
+            try:
+                self._run.restore(*state)
+                _ = self._run.progress  # numbers that it can compute with?
+            except InputError:
+                raise
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"the checkpoint is of another kind of run: {error!r}"
+                ) from None
             self._saved = time.monotonic(), self._run.place.step
 
     def log(self) -> None:

@@ -13,9 +13,11 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from lmbook.cli.main import main
+from lmbook.training import run_files
 
 SENTENCES = [
     f"{a} {b} {c} .\n"
@@ -205,6 +207,20 @@ def stopped(text):
     return out
 
 
+@pytest.fixture
+def train_here(monkeypatch, capsys):
+    """``lmbook train`` in this process: exit code, standard output and error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        monkeypatch.setattr(sys, "argv", ["lmbook", "train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, *capsys.readouterr()
+
+    return call
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -219,19 +235,14 @@ def stopped(text):
     ],
 )
 def test_a_run_is_gone_on_with_as_it_was_begun(
-    stopped, tmp_path, arguments, message, monkeypatch, capsys
+    stopped, tmp_path, arguments, message, train_here
 ):
     other = tmp_path / "other.txt"
     other.write_text(TEXT.replace("bird", "bee"), "utf-8")
     before = {path: path.read_bytes() for path in stopped.rglob("*.*")}
     given = [str(a).format(other=other) for a in arguments]
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    command = ["lmbook", "train", "--resume", "--out", str(stopped), *given]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit, match="2"):
-        main()
-    stdout, stderr = capsys.readouterr()
-    assert stdout == ""
+    code, stdout, stderr = train_here("--resume", "--out", stopped, *given)
+    assert (code, stdout) == (2, "")
     assert stderr.startswith("lmbook: ")
     assert message.format(out=stopped) in stderr
     assert stderr.count("\n") == 1
@@ -255,6 +266,30 @@ def test_a_text_that_changed_is_named(text, stopped, tmp_path):
         text.write_text(TEXT, "utf-8")
     assert code == 2
     assert f"the text is not the one that the run in {stopped} began with" in stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, facts: tensors.update({"model.output.bias": torch.zeros(2)}),
+        lambda tensors, facts: tensors.pop("model.output.bias"),
+        lambda tensors, facts: tensors.update({"x": torch.zeros(2)}),
+        lambda tensors, facts: facts.pop("place"),
+        lambda tensors, facts: facts.update(place={"step": "many"}),
+        lambda tensors, facts: facts.update(place=7),
+    ],
+)
+def test_a_checkpoint_that_someone_else_made_is_refused(
+    stopped, tmp_path, change, train_here
+):
+    out = shutil.copytree(stopped, tmp_path / "m")
+    number, tensors, facts = run_files.last_checkpoint(out)
+    change(tensors, facts)
+    run_files.write_checkpoint(out, number, tensors, facts)
+    code, stdout, stderr = train_here("--resume", "--out", out)
+    assert (code, stdout) == (2, "")
+    assert re.search("checkpoint is of another kind of run|is damaged", stderr)
+    assert stderr.count("\n") <= 2  # threads may be others than those of the run
 
 
 def test_nothing_to_go_on_with_is_said(text, tmp_path):
