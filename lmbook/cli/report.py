@@ -19,11 +19,11 @@ def losses(
     prefix: str, nats: float, num_tokens: int, num_chars: int
 ) -> dict[str, float]:
     """One mean loss, ``nats`` a token, in every unit of :mod:`lmbook.metrics`."""
-    per_char = metrics.nats_per_char(nats, num_tokens, num_chars)
+    counts = num_tokens, num_chars
     return {
         f"{prefix}nats_per_token": nats,
-        f"{prefix}nats_per_char": per_char,
-        f"{prefix}bits_per_char": metrics.bits(per_char),
+        f"{prefix}nats_per_char": metrics.nats_per_char(nats, *counts),
+        f"{prefix}bits_per_char": metrics.bits_per_char(nats, *counts),
         f"{prefix}perplexity": metrics.perplexity(nats),
     }
 
