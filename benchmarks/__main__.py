@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import (
+    article_keras,
     article_setup,
     backprop,
     glove,
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "tokenizers": tokenizers.run,
     "vectors": vectors.run,
     "word2vec": word2vec.run,
+    "article_keras": article_keras.run,  # last: it needs the bench extra
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

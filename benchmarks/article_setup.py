@@ -12,7 +12,6 @@ process of its own, so that its peak of memory is its own.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
+from benchmarks.memory import peak_bytes
 from lmbook.text import load_data
 from lmbook.training.presets import PRESETS, new_model
 
@@ -47,7 +47,7 @@ def measure(way: str, steps: int, ids_file: str) -> dict[str, float]:
     inputs, targets = windows(np.load(ids_file))
     model = new_model(CONFIG.model, SEED)
     optimizer = torch.optim.Adam(model.parameters())
-    before = _peak()
+    before = peak_bytes()
     if way == "one_hot":
         labels = np.zeros((len(targets), CONFIG.model.vocab_size))
         labels[np.arange(len(targets)), targets[:, -1]] = 1
@@ -76,7 +76,7 @@ def measure(way: str, steps: int, ids_file: str) -> dict[str, float]:
         "targets_per_second": done / (time.perf_counter() - start),
         "label_bytes": labels.nbytes,
         "targets": len(targets) * (1 if way == "one_hot" else SEQ_LEN),
-        "peak_bytes_added": _peak() - before,
+        "peak_bytes_added": peak_bytes() - before,
     }
 
 
@@ -112,12 +112,6 @@ def run(rounds: int = 3, steps: Mapping[str, int] = STEPS) -> dict[str, Any]:
         "label_megabytes": {w: round(r["label_bytes"] / 1e6) for w, r in first.items()},
         "peak_megabytes_added": peaks,
     }
-
-
-def _peak() -> int:
-    """Largest resident memory so far, in bytes (the unit of ru_maxrss differs)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

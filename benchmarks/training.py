@@ -1,12 +1,19 @@
 """Training speed: lmbook's loop against the plain PyTorch one, same model, same text.
 
 The plain loop is what a reader would write first: the same layers, cross-entropy
-over all positions, Adam as it comes.  lmbook's also clips the gradient, changes the
-rate and checks the loss.  The two take turns, so that a busy machine slows both.
+over all positions, Adam as it comes.  lmbook's also measures the gradient's norm,
+sets the rate and checks the loss; neither is let change anything here, so that both
+must make the same steps.  The two take turns, so that a busy machine slows both.
+
+What is done is counted as 6 operations a weight that is multiplied and a token (two
+forward, four backward), and held to the rate of a plain matrix product measured in
+the same round.
 """
 
 import dataclasses
+import resource
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -15,20 +22,22 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from lmbook.models.lstm import LSTMConfig
 from lmbook.text import ContiguousBatches, LanguageData, load_data
 from lmbook.training import train
+from lmbook.training.devices import uses_bf16
 from lmbook.training.presets import PRESETS, new_model
 
 SEED = 0
 PRESET = PRESETS["article"]
+SEGMENTS = 5  # of a round, whose mean losses are compared
 
 
 class Plain(nn.Module):
     """nn.Embedding, nn.LSTM, nn.Linear: as in the documentation."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: LSTMConfig) -> None:
         super().__init__()
-        sizes = PRESET.model
         self.embedding = nn.Embedding(sizes.vocab_size, sizes.embedding_size)
         self.lstm = nn.LSTM(
             sizes.embedding_size, sizes.hidden_size, sizes.num_layers, batch_first=True
@@ -40,10 +49,22 @@ class Plain(nn.Module):
         return self.output(hidden), state
 
 
+def plain_model() -> Plain:
+    """With the weights that lmbook's begins with."""
+    model = Plain(PRESET.model)
+    weights = {}
+    for name, weight in new_model(PRESET.model, SEED).state_dict().items():
+        if name.startswith("layers."):  # layers.1.bias_ih_l0 is lstm.bias_ih_l1
+            _, number, name = name.split(".")
+            name = f"lstm.{name.removesuffix('0')}{number}"
+        weights[name] = weight
+    model.load_state_dict(weights)
+    return model
+
+
 def plain_loop(data: LanguageData, steps: int) -> tuple[float, list[float]]:
-    """Tokens per second, and the loss of every step."""
-    model = Plain()
-    model.load_state_dict(new_model(PRESET.model, SEED).state_dict())
+    """Tokens per second, and the mean losses of the segments."""
+    model = plain_model()
     config = PRESET.train
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     batches = ContiguousBatches(data.train, config.batch_size, config.seq_len)
@@ -59,31 +80,81 @@ def plain_loop(data: LanguageData, steps: int) -> tuple[float, list[float]]:
         optimizer.step()
         losses.append(loss.item())
         tokens += goal.numel()
-    return tokens / (time.perf_counter() - start), losses
+    speed = tokens / (time.perf_counter() - start)
+    parts = np.array_split(losses, min(SEGMENTS, len(losses)))
+    return speed, [float(part.mean()) for part in parts]
 
 
-def lmbook_loop(data: LanguageData, steps: int) -> tuple[float, float]:
-    """Tokens per second, and the mean loss."""
+def lmbook_loop(
+    data: LanguageData, steps: int, precision: str = "float32"
+) -> tuple[float, list[float]]:
+    """The same two of lmbook's loop."""
     config = dataclasses.replace(
-        PRESET.train, epochs=None, max_steps=steps, evaluations=1, device="cpu"
+        PRESET.train,
+        schedule="constant",
+        clip_norm=1e9,  # never reached
+        epochs=None,
+        max_steps=steps,
+        evaluations=min(SEGMENTS, steps),
+        precision=precision,
+        device="cpu",
     )
-    last = train(new_model(PRESET.model, SEED), data, config).last
-    return last["tokens_per_second"], last["train_nats"]
+    history = train(new_model(PRESET.model, SEED), data, config)
+    return history.last["tokens_per_second"], history.column("train_nats")
 
 
-def run(rounds: int = 5, steps: int = 60) -> dict[str, Any]:
-    """Both loops in turn; the ratio is the median of the rounds' ratios."""
+def product_rate(size: int = 2048, times: int = 5) -> float:
+    """Operations a second of a float32 matrix product; the best of some."""
+    a, b = torch.randn(2, size, size)
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def operations_a_token(config: LSTMConfig) -> int:
+    """Six for each weight that a product is made with: all matrices but the first."""
+    layers = sum(4 * h * (n + h) for n, h in config.layer_sizes)
+    return 6 * (layers + config.layer_sizes[-1][1] * config.vocab_size)
+
+
+def _faults(loop: Callable[[], tuple[float, list[float]]]) -> tuple[Any, int]:
+    """What the loop returns, and how many pages of memory it had to be given."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    result = loop()
+    return result, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def run(rounds: int = 5, steps: int = 30) -> dict[str, Any]:
+    """The loops in turn; each ratio is the median of the rounds' ratios.
+
+    ``steps`` is a multiple of ``SEGMENTS``, or less.
+    """
     full = load_data("docstrings", PRESET.model.vocab_size)
-    data = LanguageData(
-        full.tokenizer, full.train, full.valid[:2], full.test, full.num_chars
-    )
-    # From the same weights, the first step's loss is the same: they do one work.
-    first_of_each = plain_loop(data, 1)[1][0], lmbook_loop(data, 1)[1]
-    assert np.isclose(*first_of_each, rtol=1e-5), first_of_each
-    plain, ours = [], []
+    data = dataclasses.replace(full, valid=full.valid[:2])  # no time goes into it
+    loops: dict[str, Callable[[], tuple[float, list[float]]]] = {
+        "plain": lambda: plain_loop(data, steps),
+        "lmbook": lambda: lmbook_loop(data, steps),
+    }
+    if uses_bf16("fast", torch.device("cpu")):
+        loops["lmbook_bf16"] = lambda: lmbook_loop(data, steps, "bf16")
+    speeds: dict[str, list[float]] = {name: [] for name in loops}
+    losses, faults, rates = {}, {}, []
     for _ in range(rounds):
-        plain.append(plain_loop(data, steps)[0])
-        ours.append(lmbook_loop(data, steps)[0])
+        rates.append(product_rate())
+        for name, loop in loops.items():
+            (speed, losses[name]), faults[name] = _faults(loop)
+            speeds[name].append(speed)
+    # From the same weights on the same text: they do one work.
+    difference = np.abs(np.subtract(losses["plain"], losses["lmbook"])).max()
+    assert difference < 0.01, losses
+    work = operations_a_token(PRESET.model)
+
+    def ratio(name: str, to: list[float]) -> float:
+        return median(a / b for a, b in zip(speeds[name], to, strict=True))
+
     return {
         "what": "tokens per second of training, article preset, CPU",
         "peer": "nn.Embedding, nn.LSTM, nn.Linear, cross_entropy, Adam",
@@ -91,7 +162,17 @@ def run(rounds: int = 5, steps: int = 60) -> dict[str, Any]:
         "steps_per_round": steps,
         "batch_size": PRESET.train.batch_size,
         "seq_len": PRESET.train.seq_len,
-        "lmbook_tokens_per_second": [round(x) for x in ours],
-        "peer_tokens_per_second": [round(x) for x in plain],
-        "ratio": round(median(a / b for a, b in zip(ours, plain, strict=True)), 3),
+        "tokens_per_second": {n: [round(s) for s in v] for n, v in speeds.items()},
+        "ratio": round(ratio("lmbook", speeds["plain"]), 3),
+        "ratio_bf16": round(ratio("lmbook_bf16", speeds["plain"]), 3)
+        if "lmbook_bf16" in loops
+        else None,
+        "product_gflops_per_second": [round(rate / 1e9) for rate in rates],
+        "operations_a_token": work,
+        "share_of_product_rate": {
+            name: round(work * ratio(name, rates), 3) for name in ("plain", "lmbook")
+        },
+        "page_faults_a_step": {n: round(count / steps) for n, count in faults.items()},
+        "losses": {n: [round(x, 4) for x in v] for n, v in losses.items()},
+        "largest_difference_of_losses": float(f"{difference:.1e}"),
     }

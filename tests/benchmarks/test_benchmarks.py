@@ -5,11 +5,20 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import article_setup, backprop, record, training, vectors
+from benchmarks import (
+    article_keras,
+    article_setup,
+    backprop,
+    record,
+    training,
+    vectors,
+)
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import LanguageData, Vocabulary
-from lmbook.training.presets import PRESETS
+from lmbook.training.presets import PRESETS, new_model
 from tools.errata import markdown
 from tools.notebooks.paths import BOOK
 
@@ -36,16 +45,33 @@ def small(monkeypatch):
 
 
 def test_both_loops_do_the_same_work(small):
-    results = training.run(rounds=3, steps=2)
-    assert len(results["lmbook_tokens_per_second"]) == 3
-    assert len(results["peer_tokens_per_second"]) == 3
+    results = training.run(rounds=3, steps=10)
+    speeds = results["tokens_per_second"]
+    assert {"plain", "lmbook"} <= set(speeds)
+    assert all(len(found) == 3 for found in speeds.values())
     assert results["ratio"] > 0
+    assert len(results["losses"]["lmbook"]) == training.SEGMENTS
+    assert results["largest_difference_of_losses"] < 1e-5
 
 
 def test_the_plain_loop_must_be_the_same_model(small, monkeypatch):
     monkeypatch.setattr(training, "plain_loop", lambda *_: (1.0, [9.9]))
     with pytest.raises(AssertionError):
         training.run(rounds=1, steps=1)
+
+
+def test_operations_are_those_of_the_matrix_products():
+    """The counter of PyTorch's own operations, for one token."""
+    sizes = LSTMConfig(VOCAB, 5, 6, 2)
+    model = new_model(sizes, 0).double()  # oneDNN's LSTM would not be counted
+    ids = torch.randint(VOCAB, (BATCH, 3))
+    with FlopCounterMode(display=False) as counter:
+        logits, _ = model(ids)
+        logits.sum().backward()
+    assert training.operations_a_token(sizes) == 6 * (24 * 11 + 24 * 12 + 6 * VOCAB)
+    counted = counter.get_total_flops() / ids.numel()
+    # No gradient goes to the state before the text.
+    assert counted == pytest.approx(training.operations_a_token(sizes), rel=0.1)
 
 
 def test_labels_of_both_ways(small, tmp_path):
@@ -67,6 +93,49 @@ def test_windows_lie_end_to_end():
     assert inputs.shape == (2, article_setup.SEQ_LEN)
     assert (targets == inputs + 1).all()
     assert inputs[1, 0] == inputs[0, -1] + 1
+
+
+def test_keras_windows_are_followed_by_their_word():
+    inputs, targets = article_keras.windows(np.arange(100), stride=1)
+    assert (targets == np.arange(article_keras.SEQ_LEN, 100)).all()
+    assert (inputs[:, -1] == targets - 1).all()
+    inputs, targets = article_keras.windows(np.arange(100), stride=35)
+    assert targets.tolist() == [35, 70]
+    assert inputs[1, 0] == 35
+
+
+def test_keras_is_asked_for_where_it_is_missing(monkeypatch, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("LMBOOK_KERAS_PYTHON", str(python))
+    with pytest.raises(SystemExit, match="bench"):
+        article_keras.run()
+
+
+def test_lmbook_predicts_the_words_that_keras_does(small, monkeypatch):
+    monkeypatch.setitem(PRESETS, "article", training.PRESET)
+    valid = small[:300]
+    found = article_keras.train_lmbook(small, valid, "float32", 0.5, seed=0)
+    assert 2 < found["nats"] < 4
+    assert found["targets"] > 0
+    _, targets = article_keras.windows(valid, 1)
+    assert len(targets) == len(valid[article_keras.SEQ_LEN - 1 :]) - 1
+
+
+def test_a_summary_of_two_rounds():
+    def round_of(speed, peak, nats):
+        names = ("targets_per_second", "peak_bytes", "nats", "epochs", "version")
+        return dict(zip(names, (speed, peak, nats, 1.5, "3.x"), strict=True))
+
+    found = {
+        "keras": [round_of(100, 8e8, 6.0), round_of(50, 8e8, 6.0)],
+        "lmbook": [round_of(1000, 2e8, 5.0), round_of(1500, 2e8, np.log(200))],
+    }
+    results = article_keras.summary(found, seconds=9)
+    assert results["ratio"] == 20.0  # between 10 and 30
+    assert results["share_of_the_memory"] == {"lmbook": 0.25}
+    assert results["valid_perplexity"]["lmbook"][1] == 200.0
 
 
 def test_the_record_names_the_processor_and_not_the_machine(tmp_path, monkeypatch):
