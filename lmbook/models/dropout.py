@@ -35,8 +35,8 @@ class WeightDropLSTM(nn.LSTM):
 
     The same entries of :math:`W_{hh}` are gone in all rows and at all time steps of
     a call: DropConnect, as in Merity, Keskar & Socher, "Regularizing and Optimizing
-    LSTM Language Models" (2018), section 2.  One layer, one direction; takes (batch,
-    seq_len, input_size).
+    LSTM Language Models" (2018).  One layer, one direction; takes (batch, seq_len,
+    input_size).
     """
 
     weight_ih_l0: Tensor

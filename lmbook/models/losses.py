@@ -93,7 +93,8 @@ def activation_penalty(
     with the mean over batch, time and features; :math:`\alpha` is ``size`` (AR), on
     the output of the last layer after dropout, ``dropped``, and :math:`\beta` is
     ``change`` (TAR), on the same before dropout, ``hidden``; both are (batch,
-    seq_len, features).  Merity, Keskar & Socher (2018), section 4.6.
+    seq_len, features).  Merity, Keskar & Socher (2018), in the squares of their code
+    (main.py of github.com/salesforce/awd-lstm-lm).
     """
     penalty = size * dropped.square().mean()
     if hidden.shape[1] > 1:
