@@ -319,16 +319,16 @@ FAULTS = [
     ),
     Fault(
         "rows that do not go on where they left off",
-        "text/batches.py",
-        "for start in range(0, self.steps, self.seq_len):",
-        "for start in reversed(range(0, self.steps, self.seq_len)):",
+        "training/run.py",
+        "self._windows = list(pairwise(cuts))",
+        "self._windows = list(pairwise(cuts))[::-1]",
         LANGUAGE_MODEL,
     ),
     Fault(
         "no state carried from window to window in training",
         "training/trainer.py",
-        "logits, (h, c) = model(ids, state)",
-        "logits, (h, c) = model(ids)",
+        "run.states[number] = detach(state)",
+        "run.states[number] = None",
         LANGUAGE_MODEL,
     ),
 ]
