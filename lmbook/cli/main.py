@@ -13,10 +13,11 @@ import click
 
 from lmbook.cli.data import data
 from lmbook.cli.evaluate import evaluate
+from lmbook.cli.generate import generate
 from lmbook.cli.train import train
 from lmbook.errors import InputError
 
-COMMANDS = (train, evaluate, data)
+COMMANDS = (train, generate, evaluate, data)
 
 
 @click.group(
