@@ -46,12 +46,15 @@ def small(monkeypatch):
 
 def test_both_loops_do_the_same_work(small):
     results = training.run(rounds=3, steps=10)
-    speeds = results["tokens_per_second"]
-    assert {"plain", "lmbook"} <= set(speeds)
-    assert all(len(found) == 3 for found in speeds.values())
-    assert results["ratio"] > 0
-    assert len(results["losses"]["lmbook"]) == training.SEGMENTS
-    assert results["largest_difference_of_losses"] < 1e-5
+    lengths = [part["seq_len"] for part in results["by_seq_len"]]
+    assert lengths == [training.SEQ_LEN, PRESETS["article"].train.seq_len]
+    for part in results["by_seq_len"]:
+        speeds = part["tokens_per_second"]
+        assert {"plain", "lmbook"} <= set(speeds)
+        assert all(len(found) == 3 for found in speeds.values())
+        assert len(part["losses"]["lmbook"]) == training.SEGMENTS
+        assert part["largest_difference_of_losses"] < 1e-5
+    assert results["ratio"] == results["by_seq_len"][0]["ratio"] > 0
 
 
 def test_the_plain_loop_must_be_the_same_model(small, monkeypatch):
