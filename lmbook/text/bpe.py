@@ -30,8 +30,6 @@ BYTE_OF = {chr(byte): byte for byte in _VISIBLE}
 BYTE_OF |= {chr(0x100 + i): byte for i, byte in enumerate(_HIDDEN)}
 NAME_OF = {byte: character for character, byte in BYTE_OF.items()}
 
-# A word may begin with white space but has none further on: here one ends.
-BEFORE_SPACE = re.compile(r"(?<=\S)(?=\s)")
 CACHED_CHARACTERS = 1_000_000
 # Steps of apply_merges (length of a word squared), about 0.1 s in all, from where it
 # pays to wait for machine code, which takes about a second to load.
@@ -67,6 +65,9 @@ class BPETokenizer(Tokenizer[bytes]):
     Every text that UTF-8 can encode comes back: ``decode(encode(text)) == text``.
     Taught in section 3.7.
     """
+
+    # A word may begin with white space but has none further on: here one ends.
+    BOUNDARY = re.compile(r"(?<=\S)(?=[ \n])")
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class BPETokenizer(Tokenizer[bytes]):
             )
         words: Counter[str] = Counter()
         for part in texts(text):
-            for piece in pieces(part, BEFORE_SPACE):
+            for piece in pieces(part, cls.BOUNDARY):
                 words.update(pretokenize(piece))
         byte_ids = [names.index(NAME_OF[byte]) for byte in range(256)]
         counts = {word.encode(): count for word, count in words.items()}
@@ -153,7 +154,7 @@ class BPETokenizer(Tokenizer[bytes]):
         if self.special_tokens:  # one of them might be cut
             yield self.encode(text)
             return
-        for piece in pieces(checked(text), BEFORE_SPACE):
+        for piece in pieces(checked(text), self.BOUNDARY):
             yield self._encode_ordinary(piece)
 
     def decode(self, ids: Iterable[int]) -> str:

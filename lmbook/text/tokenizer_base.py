@@ -2,10 +2,11 @@
 
 import json
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ Token = TypeVar("Token", str, bytes)
 class Tokenizer(ABC, Generic[Token]):
     """A vocabulary, ``tokens[id]``, and the way to cut a text into its tokens."""
 
+    BOUNDARY: ClassVar[re.Pattern[str]]  # where a long text may be cut in two
     tokens: Sequence[Token]
     unknown_id: int | None = None  # of ``<unk>``, where there is one
 

@@ -39,7 +39,6 @@ class _ListTokenizer(Tokenizer[str]):
     """Tokens are looked up in a list; what is not in it becomes ``<unk>``."""
 
     FIELDS: ClassVar[dict[str, Any]]  # of the file: the library's nearest to ``split``
-    BOUNDARY: ClassVar[re.Pattern[str]]  # where a long text may be cut in two
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self.vocabulary = Vocabulary(tokens)
@@ -176,7 +175,8 @@ class WhitespaceTokenizer(_ListTokenizer):
 
 
 def _lines(tokens: list[str]) -> str:
-    return "\n".join(line.strip(" ") for line in " ".join(tokens).split(END))
+    text = " ".join("\n" if token == END else token for token in tokens)
+    return "\n".join(line.strip(" ") for line in text.split("\n"))
 
 
 AnyTokenizer = BPETokenizer | CharTokenizer | WordTokenizer | WhitespaceTokenizer

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from lmbook.errors import InputError
-from lmbook.text import bpe
+from lmbook.text import bpe, pieces
 from lmbook.text.bpe import BPETokenizer, apply_merges
 from lmbook.text.corpora import read_corpus
 from lmbook.text.pretokenization import pretokenize
-from lmbook.text.tokenizers import CharTokenizer, WordTokenizer, load_tokenizer
+from lmbook.text.tokenizers import (
+    CharTokenizer,
+    WhitespaceTokenizer,
+    WordTokenizer,
+    load_tokenizer,
+)
 from lmbook.text.vocabulary import split_words
 
 BYTE_LEVEL = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -398,6 +403,94 @@ def test_words_of_a_decoded_text_are_the_same_words(text):
     ours = WordTokenizer.train(text + "\nx")
     ids = ours.encode(text)
     assert ours.encode(ours.decode(ids)) == ids
+
+
+PUBLISHED = """ no it was n't black monday
+ but while the <unk> stock market N N did n't <unk> apart
+
+ = Robert <unk> =
+ Senjō no Valkyria 3 : 戦場 @-@ time , 1 @,@ 000  's
+"""
+
+
+def test_published_tokens_stay_as_they_are(tmp_path):
+    ours = WhitespaceTokenizer.train(PUBLISHED)
+    lines = [[*line.split(), "<eos>"] for line in PUBLISHED.splitlines()]
+    expected = [token for line in lines for token in line]
+    assert ours.pieces(PUBLISHED) == expected
+    assert ours.tokens[:3] == ["<unk>", "<eos>", "no"]
+    assert len(ours) == len(set(expected))
+    assert ours.pieces("no it was") == ["no", "it", "was"]
+    assert ours.pieces("\n\nNo it") == ["<eos>", "<eos>", "<unk>", "it"]
+    text = ours.decode(ours.encode(PUBLISHED))
+    assert text.splitlines() == [
+        " ".join(line.split()) for line in PUBLISHED.splitlines()
+    ]
+    ours.save(tmp_path / "t.json")
+    again, peer = (
+        load_tokenizer(tmp_path / "t.json"),
+        hf.Tokenizer.from_file(str(tmp_path / "t.json")),
+    )
+    assert isinstance(again, WhitespaceTokenizer)
+    for sample in (PUBLISHED, "N\u3000't\n <unk> <eos>\n\n", "no it", ""):
+        ids = ours.encode(sample)
+        assert again.encode(sample) == ids == peer.encode(sample).ids
+    for kind in (WordTokenizer, CharTokenizer):
+        with pytest.raises(InputError, match=r"t\.json: field"):
+            kind.load(tmp_path / "t.json")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=ANY_TEXT)
+def test_published_tokens_come_back(text):
+    ours = WhitespaceTokenizer.train(text + " x\n")
+    ids = ours.encode(text)
+    assert ours.encode(ours.decode(ids)) == ids
+
+
+KINDS = [CharTokenizer, WordTokenizer, WhitespaceTokenizer, BPETokenizer]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=200, deadline=None)
+@given(text=ANY_TEXT, size=st.integers(1, 20))
+def test_a_text_in_pieces_has_the_same_tokens(kind, size, text):
+    text = text * 2 + "I'LL Σ ΑΣ ΑΣ, 词 词元\r\n\n \n x  y" + text
+    whole = kind.train(text, 280 if kind is BPETokenizer else None)
+    ids = whole.encode(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces.pieces, "__defaults__", (size,))
+        assert "".join(pieces.pieces(text, kind.BOUNDARY)) == text
+        cut = kind.train(text, 280 if kind is BPETokenizer else None)
+        found = whole.encode_array(text)
+    assert found.tolist() == ids
+    assert found.dtype == np.int64
+    assert cut.tokens == whole.tokens
+
+
+def test_a_long_text_is_really_cut(english):
+    for kind in KINDS:
+        for text in (english, english.replace("\n", " ")):
+            if kind is not BPETokenizer or "\n" in text:
+                cut = list(pieces.pieces(text, kind.BOUNDARY, 1000))
+                assert max(map(len, cut)) < 2500
+    chinese = list(pieces.pieces("语言模型，" * 999, WordTokenizer.BOUNDARY, 1000))
+    assert max(map(len, chinese)) < 1005
+
+
+def test_special_tokens_are_never_cut(monkeypatch):
+    ours = BPETokenizer.train("a b c a b c", 260, [" b c"])
+    monkeypatch.setattr(pieces.pieces, "__defaults__", (1,))
+    text = "a b c a b c b"
+    assert ours.encode_array(text).tolist() == ours.encode(text)
+
+
+def test_the_share_of_unknown_tokens():
+    ours = CharTokenizer.train("abc")
+    assert ours.unknown_share(ours.encode_array("abxc")) == 0.25
+    assert ours.unknown_share(ours.encode_array("")) == 0
+    bpe = BPETokenizer.train("abc", 257)
+    assert bpe.unknown_share(bpe.encode_array("never seen: 词")) == 0
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
