@@ -16,12 +16,13 @@ SEED = 0
 def book_text() -> str:
     """A paragraph, a story or a pair of texts a line, in an order drawn at random.
 
-    So the parts before and after any cut are alike.  Of the characters two thirds are
-    English prose; most of the rest is the world's.
+    So the parts before and after any cut are alike.  Of the characters half are
+    English prose (every other paragraph of the documentation), most of the rest the
+    world's.
     """
     from lmbook.text.microworld import microworld_text
 
-    lines = docstrings().splitlines()
+    lines = docstrings().splitlines()[::2]
     lines += [f"{english}\t{chinese}" for english, chinese in uistrings()]
     lines += microworld_text("en", WORLD_TOKENS, seed=SEED).splitlines()
     # Another seed, or the two would tell the same stories.

@@ -47,7 +47,7 @@ OFFLINE = {
         lambda: _microworld("en"),
     ),
     "book": Offline(
-        "The four above mixed: what the book's default model learns from, 1.2 M words",
+        "The four above mixed: what the book's default model learns from, 0.9 M words",
         "BSD / CC BY",
         book_text,
     ),
