@@ -336,4 +336,4 @@ def test_a_hundred_megabytes_in_one_line(tmp_path, unit, tokens):
     assert sum(num_chars) == times * len(unit)
     assert num_chars[1:] == pytest.approx([sum(num_chars) / 10] * 2, rel=1e-4)
     print(f"{unit}: {seconds:.1f} s, {kib / 1024**2:.2f} GiB")
-    assert kib < 4 * 1024**2
+    assert kib * 1024 < 4e8 + 20 * found
