@@ -1,5 +1,7 @@
 """Kneser-Ney against its published equations, evaluated word by word."""
 
+import math
+import random
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -76,6 +78,52 @@ def test_every_probability_is_the_published_one(order):
         assert np.allclose(found, expected, rtol=1e-12)
         assert found.sum() == pytest.approx(1, abs=1e-12)
         assert found.min() > 0
+
+
+def test_a_bigram_by_hand():
+    # a b a b a c, and d that never comes.  Too few n-grams are rare to tell the
+    # discounts: 1/2, 1, 3/2.  Each of a, b, c follows one different word, so with
+    # 3 * 1/2 of 3 taken p(a) = p(b) = p(c) = 1/2 / 3 + 1/2 * 1/4 and p(d) = 1/2 * 1/4.
+    # After a, of count 3: b twice, less 1; c once, less 1/2; 3/2 of 3 is for p(w).
+    model = NGramModel(2).fit([0, 1, 0, 1, 0, 2], 4)
+    assert model.distribution([]) == pytest.approx([7 / 24, 7 / 24, 7 / 24, 3 / 24])
+    assert model.distribution([0]) == pytest.approx([7 / 48, 23 / 48, 15 / 48, 3 / 48])
+    assert model.distribution([2]) == pytest.approx([7 / 24, 7 / 24, 7 / 24, 3 / 24])
+
+
+# log10 p of the last word after those before it, as KenLM 0.3.0 writes it:
+# lmplz -o 3 --discount_fallback, the words below in one line.
+KENLM = """
+v b g -1.0166804  b o i -1.2820324  i c a -0.16446854  h z b -0.29477197
+c f f -1.4562659  g a f -1.8910853  c b o -2.445867  a j c -1.0998616
+d </s> -2.1319726  x y -1.2762198  b v -2.2489898
+<unk> -2.3597634  a -1.0792773  b -1.0957232  </s> -2.2280068
+"""
+
+
+def test_another_program_says_the_same():
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    weights = [1 / (i + 1) ** 2 for i in range(26)]
+    words = random.Random(1).choices(letters, weights, k=20_000)
+    numbers = {w: i for i, w in enumerate(["<unk>", *letters, "</s>"])}
+    # <s>, with which KenLM begins, is no word that can follow: here <unk> isn't, too.
+    ids = [numbers[w] for w in ["<unk>", *words, "</s>"]]
+    model = NGramModel(3).fit(ids, len(numbers))
+    gram: list[str] = []
+    found = {}
+    for field in KENLM.split():
+        if field[0] != "-":
+            gram.append(field)
+        else:
+            log_prob = model.log_probs([numbers[w] for w in gram])[-1]
+            found[" ".join(gram)] = (log_prob / math.log(10), float(field))
+            gram = []
+    assert len(found) == 15
+    for name, (ours, theirs) in found.items():
+        # Below the highest order it counts <s> as a word before the first one.
+        assert ours == pytest.approx(theirs, abs=2e-3), name
+    differences = [a - b for a, b in found.values()]
+    assert np.sqrt(np.mean(np.square(differences))) < 1e-3
 
 
 def test_a_text_is_the_product_of_its_words():
