@@ -43,9 +43,8 @@ class NGramModel:
     three).  At the highest order c counts occurrences; below, it counts the different
     words that stood before: "Francisco" is frequent and follows one word only.  With
     :math:`n_i` the number of n-grams of count i, :math:`Y = n_1/(n_1 + 2n_2)` and
-    :math:`D_i = i - (i+1)\, Y n_{i+1}/n_i` (Chen & Goodman 1999, equation 26).  The
-    shortest order is interpolated with 1/vocab_size, so that every word has a
-    probability.  KenLM, the usual program for it, finds the same.
+    :math:`D_i = i - (i+1)\, Y n_{i+1}/n_i` (Chen & Goodman 1999).  The shortest
+    order is interpolated with 1/vocab_size, so that every word has a probability.
     """
 
     def __init__(self, order: int = 3) -> None:
