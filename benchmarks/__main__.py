@@ -9,7 +9,9 @@ from benchmarks import (
     article_setup,
     backprop,
     glove,
+    microworld_floor,
     record,
+    shakespeare,
     tokenizers,
     training,
     vectors,
@@ -24,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "tokenizers": tokenizers.run,
     "vectors": vectors.run,
     "word2vec": word2vec.run,
+    "microworld_floor": microworld_floor.run,
+    "shakespeare": shakespeare.run,
     "article_keras": article_keras.run,  # last: it needs the bench extra
 }
 

@@ -173,6 +173,25 @@ PRESETS = {
             precision="fast",
         ),
     ),
+    "microworld": Preset(
+        "words of the artificial world, for 5 minutes on two CPU cores: tied vectors "
+        "of 256, one layer, AdamW",
+        "word",
+        LSTMConfig(embedding_size=256, hidden_size=256, num_layers=1, tied=True),
+        TrainConfig(
+            batch_size=32,
+            seq_len=64,
+            optimizer="adamw",
+            learning_rate=1e-2,
+            betas=(0.9, 0.95),
+            warmup=0.04,
+            final=0.0,
+            epochs=None,
+            max_minutes=5.0,
+            evaluations=2,
+            precision="fast",
+        ),
+    ),
     "zaremba-small": Preset(
         "Zaremba et al. 2014 (arXiv:1409.2329), not regularised: 2 layers of 200; "
         "test perplexity 114.5 on the Penn Treebank",
