@@ -1,15 +1,22 @@
 """The sampler in a bare page: the model runs there, and gives PyTorch's numbers."""
 
+import base64
+import json
+
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Page, expect
 
 from lmbook.generation import GREEDY, Sampling, generate, probabilities
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.text.bpe import apply_merges
+from lmbook.text.pretokenization import pretokenize
 from lmbook.text.tokenizers import BPETokenizer, CharTokenizer
 from lmbook.widgets.sampler import Sampler, rounded
 from tests.site.bare import opened
 from tests.site.browser import reading
+from tools.notebooks.paths import BOOK
 from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
@@ -237,3 +244,77 @@ def test_on_paper_the_text_and_the_bars_stay(browser, tmp_path):
         expect(page.locator("svg")).to_be_visible()
         for button in page.locator("button").all():
             expect(button).to_be_hidden()
+
+
+def unpacked(state: dict) -> LSTMLanguageModel:
+    """The PyTorch model of the weights that a page holds."""
+    sizes, at = state["sizes"], 0
+    packed = base64.b64decode(state["weights"])
+
+    def take(kind: str, count: int) -> np.ndarray:
+        nonlocal at
+        part = np.frombuffer(packed, kind, count, at)
+        at += part.nbytes
+        return part
+
+    config = LSTMConfig(
+        vocab_size=sizes["vocab"],
+        embedding_size=sizes["embedding"],
+        hidden_size=sizes["hidden"][-1],
+        num_layers=len(sizes["hidden"]),
+    )
+    made = LSTMLanguageModel(config).eval()
+    names = ["embedding.weight"]
+    for layer in range(config.num_layers):
+        parts = ("weight_ih", "weight_hh", "bias_ih")
+        names += [f"layers.{layer}.{part}_l0" for part in parts]
+        torch.nn.init.zeros_(made.get_parameter(f"layers.{layer}.bias_hh_l0"))
+    with torch.no_grad():
+        for name in [*names, "output.weight", "output.bias"]:
+            parameter = made.get_parameter(name)
+            if parameter.dim() == 1:
+                values = take("<f4", len(parameter))
+            else:
+                scales = take("<f4", len(parameter))[:, None]
+                values = scales * take("i1", parameter.numel()).reshape(parameter.shape)
+            parameter.copy_(torch.from_numpy(np.array(values)))
+    assert at == len(packed)
+    return made
+
+
+@pytest.mark.parametrize("prompt", ["昨天下午，", "The capital of Alovia is", "数 x²"])
+def test_in_the_book_with_no_kernel(site, browser, prompt):
+    """On the page of section 6.1; the model that it holds, in PyTorch, agrees."""
+    notebook = BOOK / "ch06_applications" / "s1_text_generation.ipynb"
+    widgets = json.loads(notebook.read_text("utf-8"))["metadata"]["widgets"]
+    models = widgets["application/vnd.jupyter.widget-state+json"]["state"].values()
+    [state] = [one["state"] for one in models if "merges" in one["state"]]
+    tokens = [token.encode("latin-1") for token in state["tokens"]]
+    merges = {
+        (left, right): (rank, result)
+        for rank, (left, right, result) in enumerate(state["merges"])
+    }
+    ids = []
+    for word in pretokenize("\n" + prompt):
+        single = [tokens.index(bytes([byte])) for byte in word.encode()]
+        ids += apply_merges(single, merges)
+    with torch.no_grad():
+        logits, _ = unpacked(state)(torch.tensor([ids]))
+    wanted = probabilities(logits[0, -1]).topk(12).values.tolist()
+
+    url = (site / "book" / "ch06_applications" / "s1_text_generation.html").as_uri()
+    with reading(browser, site.as_uri()) as reader:
+        page = reader.open(url)
+        explorer = page.locator(".lmbook-sampler")
+        expect(explorer).to_have_count(1)
+        assert explorer.locator(".text span").count() > 40
+        explorer.get_by_label("开头").fill(prompt)
+        numbers = explorer.locator("svg text.number").all_text_contents()
+        shown = [0.0 if n == "<0.001" else float(n) for n in numbers[:24:2]]
+        assert shown == pytest.approx(wanted, abs=1.1e-3)
+        explorer.get_by_role("button", name="从头重写").click()
+        page.wait_for_function(
+            "document.querySelectorAll('.lmbook-sampler .text span').length > 20"
+        )
+        explorer.get_by_role("button", name="停").click()
+        assert reader.complaints == []
