@@ -27,6 +27,7 @@ TARGET = 1.02  # times the floor, that was aimed at
 EVALUATIONS = 10
 COLUMNS = ("step", "epoch", "seconds", "train_nats", "valid_nats")
 FIRST_FRESH, OF_KINDS = 1000, 999  # seeds; the corpora have seed 0
+KINDS_WORDS = 100_000  # to tell sentences from stories by
 
 
 def run(minutes: float = 5.0, fresh: int = 12 * MILLION) -> dict[str, Any]:
@@ -85,17 +86,19 @@ def new_text(data: LanguageData, language: str, tokens: int) -> np.ndarray:
     """Token numbers of text that the world has not written yet."""
     parts: list[np.ndarray] = []
     while sum(map(len, parts)) < tokens:
-        text = microworld_text(language, seed=FIRST_FRESH + len(parts))
+        text = microworld_text(
+            language, min(tokens, MILLION), seed=FIRST_FRESH + len(parts)
+        )
         parts.append(data.tokenizer.encode_array(text))
     return np.concatenate(parts)[:tokens]
 
 
 def by_kind(
-    model: LSTMLanguageModel, data: LanguageData, language: str, words: int = 100_000
+    model: LSTMLanguageModel, data: LanguageData, language: str
 ) -> dict[str, float]:
     """Loss over floor on sentences alone, and on stories alone, of the same world."""
     world = MicroWorld(language)
-    texts = list(world.documents("mixed", OF_KINDS, words))
+    texts = list(world.documents("mixed", OF_KINDS, KINDS_WORDS))
     begin = data.tokenizer.encode_array("\n")[-1:]  # so that the first is predicted
     ratios = {}
     for kind, is_story in (("sentences", False), ("stories", True)):

@@ -11,6 +11,11 @@ from lmbook.text import load_data
 from lmbook.training.presets import PRESETS
 
 
+@pytest.fixture(scope="module")
+def world():
+    return load_data("microworld")
+
+
 @pytest.fixture
 def small(monkeypatch):
     """Few units, and steps enough to evaluate twice, in place of minutes."""
@@ -36,9 +41,9 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     assert results["ratio"] == one["test_nats"]  # no target for 3 minutes
 
 
-def test_losses_are_divided_by_the_floor(small, monkeypatch):
-    whole = load_data("microworld")
-    data = dataclasses.replace(whole, valid=whole.valid[:500])
+def test_losses_are_divided_by_the_floor(small, world, monkeypatch):
+    data = dataclasses.replace(world, valid=world.valid[:500])
+    monkeypatch.setattr(microworld_floor, "KINDS_WORDS", 5000)
     monkeypatch.setattr(microworld_floor, "load_data", lambda *_, **__: data)
     lines = "".join(f"{line}\n" for line in ("书房里有两个书架。", "理发师应该老。"))
     monkeypatch.setattr(microworld_floor, "load_text", lambda _: {"valid": lines})
@@ -56,8 +61,7 @@ def test_losses_are_divided_by_the_floor(small, monkeypatch):
     assert results["ratio"] == min(one["times_the_floor"] for one in (fresh, corpus))
 
 
-def test_new_text_is_not_in_the_corpus():
-    data = load_data("microworld")
-    found = microworld_floor.new_text(data, "zh", 1000)
+def test_new_text_is_not_in_the_corpus(world):
+    found = microworld_floor.new_text(world, "zh", 1000)
     assert len(found) == 1000
-    assert not np.array_equal(found, data.train[:1000])
+    assert not np.array_equal(found, world.train[:1000])
