@@ -46,7 +46,7 @@ def start(*arguments):
 
 def ended(process):
     """Exit code, standard output, and standard error without the progress bar."""
-    stdout, stderr = (part.decode() for part in process.communicate(timeout=300))
+    stdout, stderr = (part.decode() for part in process.communicate(timeout=600))
     return process.returncode, stdout, stderr.split("\r")[-1].strip(" \n")
 
 
@@ -95,9 +95,11 @@ def is_at_work(out, process):
 def test_killed_at_random_points_it_ends_in_the_same_bits(text, whole, tmp_path, kills):
     draw = random.Random(kills)
     out, done = tmp_path / "m", 0
+    # Always the same command, as a script has it that is started again and again: it
+    # may be killed before there is a run to go on with.
+    command = ("--text", text, "--out", out, *OPTIONS, "--resume", "--json")
     while done < kills:
-        # Always the same command, as a script has it that is started again and again.
-        process = start("--text", text, "--out", out, *OPTIONS, "--resume")
+        process = start(*command)
         if draw.random() < 0.9:  # else while it starts
             wait_for(lambda p=process: is_at_work(out, p) or p.poll() == 0)
         time.sleep(draw.uniform(0, 0.4))
@@ -108,7 +110,7 @@ def test_killed_at_random_points_it_ends_in_the_same_bits(text, whole, tmp_path,
         if code == 0:  # it was quicker: once more from the beginning
             assert same(out, whole)
             shutil.rmtree(out)
-    code, stdout, stderr = ended(start("--out", out, "--resume", "--json"))
+    code, stdout, stderr = ended(start(*command))
     assert code == 0, stderr
     assert json.loads(stdout)["steps"] == 40
     assert same(out, whole)
