@@ -36,7 +36,8 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     results = shakespeare.run(minutes=(3.0,))
     (one,) = results["runs"]
     assert one["training_characters"] == pytest.approx(0.81 * 3000, abs=3)
-    assert one["curve"][-1]["step"] == len(one["curve"]) == 8
+    assert one["curve"][-1]["step"] == 8
+    assert len(one["curve"]) == shakespeare.EVALUATIONS
     assert one["valid_nats"] < one["test_nats"]  # other text than was learnt
     assert results["ratio"] == one["test_nats"]  # no target for 3 minutes
 
