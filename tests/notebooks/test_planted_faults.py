@@ -28,6 +28,7 @@ GRADIENTS = "ch04_mathematics/s2_gradients.ipynb"
 ACTIVATIONS = "ch04_mathematics/s1_activations.ipynb"
 SIMILARITY = "ch04_mathematics/s3_similarity.ipynb"
 REAL_VECTORS = "ch04_mathematics/s3_real_vectors.ipynb"
+CELL = "ch05_project/s2_lstm.ipynb"
 LANGUAGE_MODEL = "ch05_project/s2_language_model.ipynb"
 SHOWS_SOURCE = re.compile(r"\b(show_source|getsource)\(")
 
@@ -294,21 +295,21 @@ FAULTS = [
         "models/lstm.py",
         "c = f * c + i * g",
         "c = c + i * g",
-        LANGUAGE_MODEL,
+        CELL,
     ),
     Fault(
         "swapped gates",
         "models/lstm.py",
         "i, f, g, o = gates.chunk(4, dim=1)",
         "f, i, g, o = gates.chunk(4, dim=1)",
-        LANGUAGE_MODEL,
+        CELL,
     ),
     Fault(
         "the memory shown without its tanh",
         "models/lstm.py",
         "h = o * torch.tanh(c)",
         "h = o * c",
-        LANGUAGE_MODEL,
+        CELL,
     ),
     Fault(
         "targets that are the inputs, not one step ahead",

@@ -34,7 +34,7 @@ def reader(site, browser):
         ("反向传播", "ch04_mathematics/s2_gradients"),
         ("词向量", "ch04_mathematics/s3_similarity"),
         ("余弦相似性", "ch04_mathematics/s3_similarity"),
-        ("长短期记忆网络", "ch05_project/s2_language_model"),
+        ("长短期记忆网络", "ch05_project/s2_lstm"),
         ("softmax", "ch04_mathematics/s1_activations"),
         ("LSTM", "ch05_project/s2_language_model"),
         ("激活函数 导数", "ch04_mathematics/s1_activations"),
