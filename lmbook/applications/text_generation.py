@@ -18,7 +18,8 @@ from lmbook.text.tokenizers import WordTokenizer
 
 # What a text begins after, as far as the tokenizer has it: the end of a line.
 STARTS = ("<eos>", "\n", " ")
-DEFAULT = Sampling(temperature=0.8)
+# Small models give too much to what is hardly possible: it is left out.
+DEFAULT = Sampling(temperature=0.8, min_p=0.1)
 
 Stops = str | Iterable[str] | None
 
@@ -31,7 +32,7 @@ class TextGenerator:
     >>> print(text + generator.generate_text(text, length=50))
 
     All methods take, as keywords, the fields of :class:`lmbook.generation.Sampling`
-    (``temperature``, by default 0.8, ``top_k``, ``top_p``, ``min_p``,
+    (``temperature``, by default 0.8, ``top_k``, ``top_p``, ``min_p``, by default 0.1,
     ``repetition_penalty``, ``avoid``), or ``beams`` (above 1: beam search, which
     draws nothing and so takes none of these but ``avoid``).
 

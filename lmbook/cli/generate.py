@@ -17,7 +17,9 @@ from lmbook.errors import InputError
 @click.option("--temperature", type=float, help="0: always the likeliest.  [0.8]")
 @click.option("--top-k", type=int, help="Draw from the K likeliest tokens.")
 @click.option("--top-p", type=float, help="From the fewest that have probability P.")
-@click.option("--min-p", type=float, help="From those with P times the likeliest's.")
+@click.option(
+    "--min-p", type=float, help="From those with P times the likeliest's.  [0.1]"
+)
 @click.option("--repetition-penalty", type=float, help="Above 1: repeat less.")
 @click.option("--beams", default=1, show_default=True, help="Above 1: beam search.")
 @click.option(

@@ -44,9 +44,8 @@ def test_the_text_is_what_the_model_adds_to_the_prompt(generator, prompt):
     if isinstance(tokenizer, WordTokenizer) and prompt:
         assert tokenizer.tokens[ids.pop()] == "<eos>"  # the prompt's line goes on
     unknown = () if tokenizer.unknown_id is None else (tokenizer.unknown_id,)
-    [new] = generate(
-        generator.model, [ids], 12, Sampling(0.9, top_p=0.8, avoid=unknown), seed=7
-    )
+    sampling = Sampling(0.9, top_p=0.8, min_p=0.1, avoid=unknown)
+    [new] = generate(generator.model, [ids], 12, sampling, seed=7)
     text = generator.generate_text(prompt, 12, temperature=0.9, top_p=0.8, seed=7)
     before = tokenizer.decode(ids)
     assert before + text == tokenizer.decode(ids + new)
