@@ -138,10 +138,10 @@ PRESETS = {
             locked=True,
         ),
         TrainConfig(
-            batch_size=16,  # small: a million tokens are few steps
-            seq_len=64,
+            batch_size=16,  # with short windows: a million tokens are few steps
+            seq_len=32,
             optimizer="adamw",
-            learning_rate=2e-2,
+            learning_rate=1.5e-2,
             betas=(0.9, 0.95),
             weight_decay=0.01,
             warmup=0.04,
