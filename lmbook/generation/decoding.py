@@ -7,6 +7,7 @@ the text is.  Taught in section 6.1.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,9 @@ def _steps(
     for row, prompt in zip(seen, rows, strict=True):
         row[prompt[:read]] = True
     while True:
-        check_usable(logits)
-        probs = probabilities(logits, sampling, seen).cpu().numpy()
+        with _one_thread():
+            check_usable(logits)
+            probs = probabilities(logits, sampling, seen).cpu().numpy()
         following: list[int] = []
         new: list[int | None] = []
         for i, row in enumerate(rows):
@@ -127,10 +129,23 @@ def next_logits(model: nn.Module, ids: Tensor, state: Any) -> tuple[Tensor, Any]
     was_training = model.training
     model.eval()
     try:
-        logits, state = model(ids, state)
+        with _one_thread():
+            logits, state = model(ids, state)
     finally:
         model.train(was_training)
     return logits[:, -1].clone(), state
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A token is so little work that sharing it among threads of the CPU takes longer
+    than doing it on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def read_prompt(model: nn.Module, rows: Prompts) -> tuple[Tensor, Any]:
