@@ -72,7 +72,7 @@ def _write(text: str) -> None:
 
 def _standard_input() -> str:
     """All of it, less the line end that a shell or an editor has put last."""
-    data = click.get_binary_stream("stdin").read()
+    data = sys.stdin.buffer.read()
     try:
         return data.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
