@@ -491,6 +491,7 @@ function render({ model, el }) {
   start();
   for (const id of model.get("written")) append(id, false);
   if (!model.get("written").length) for (let n = 0; n < OPENING; n++) write();
+  chosen = text.findIndex(({ given }) => !given) - 1; // the first choice that was made
   const changed = () => {
     controls();
     chart();

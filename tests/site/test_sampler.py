@@ -132,6 +132,7 @@ def test_it_writes_token_by_token_and_stops(browser, tmp_path):
         page = opened(reader, tmp_path, explorer())
         spans = page.locator(".text span")
         expect(spans).to_have_count(2 + 40)  # it has begun by itself
+        expect(page.locator(".said")).to_contain_text("第 3 个词元")
         page.get_by_role("button", name="写一个词元").click()
         expect(spans).to_have_count(43)
         assert len(page.evaluate("state.written")) == 41
