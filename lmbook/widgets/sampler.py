@@ -39,7 +39,9 @@ class Sampler(anywidget.AnyWidget):
     value out of range.
     """
 
-    _esm = (HERE / "sampler.js").read_text("utf-8")
+    _esm = "\n".join(
+        (HERE / name).read_text("utf-8") for name in ("sampler_model.js", "sampler.js")
+    )
     _css = "\n".join(
         (HERE / name).read_text("utf-8") for name in ("explorer.css", "sampler.css")
     )
