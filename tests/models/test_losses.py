@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy, linear
 
 from lmbook.errors import InputError
 from lmbook.models.losses import activation_penalty, linear_cross_entropy
+from tools.notebooks.paths import ROOT
 
 COUNT, HIDDEN, VOCAB = 23, 6, 17
 
@@ -99,14 +100,11 @@ def test_another_reduction_is_named():
 
 
 PEAK = """
-import json, resource, sys
+import json
 import torch
 from torch.nn.functional import cross_entropy, linear
+from benchmarks.memory import peak_bytes
 from lmbook.models.losses import linear_cross_entropy
-
-def peak():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 def step(loss, count, vocab=50_000, size=16):
     hidden = torch.randn(count, size, requires_grad=True)
@@ -122,10 +120,10 @@ def plain(hidden, weight, bias, targets):
 
 torch.set_num_threads(1)
 step(chunked, 64)
-peaks = [peak()]
+peaks = [peak_bytes()]
 for loss, count in ((chunked, 64), (chunked, 2000), (plain, 1000)):
     step(loss, count)
-    peaks.append(peak())
+    peaks.append(peak_bytes())
 print(json.dumps(peaks))
 """
 
@@ -133,7 +131,7 @@ print(json.dumps(peaks))
 def test_memory_does_not_grow_with_the_number_of_tokens():
     """50,000 words: 2,000 positions have 400 MB of scores, 64 have 13 MB."""
     command = [sys.executable, "-c", PEAK]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     start, again, many, plain_peak = json.loads(done.stdout)
     assert many - start < 20e6
     assert again - start < 20e6
