@@ -31,9 +31,12 @@ function splitQuery(query) {
     return words.length ? words : [run];
   };
   const runs = query.match(/\\p{Script=Han}+|[\\p{Letter}\\p{Number}_]+/gu) || [];
-  return runs.flatMap((run) =>
+  const words = runs.flatMap((run) =>
     /\\p{Script=Han}/u.test(run) ? splitChinese(run) : [run]
   );
+  // The index holds no single sign: the p of "min-p" would rule every page out.
+  const indexed = words.filter((word) => word.length > 1);
+  return indexed.length ? indexed : words;
 }
 """
 
