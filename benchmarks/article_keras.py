@@ -18,7 +18,6 @@ TensorFlow is not in the lock: ``pip install -e ".[bench]"``, or let
 import argparse
 import dataclasses
 import json
-import math
 import os
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.memory import peak_bytes
+from lmbook.metrics import perplexity
 
 SEQ_LEN = 35
 SECONDS = 60.0
@@ -229,7 +229,7 @@ def summary(found: dict[str, list[dict[str, Any]]], seconds: float) -> dict[str,
         "targets_per_second": rounded("targets_per_second"),
         "peak_megabytes": rounded("peak_bytes", 1e6),
         "valid_perplexity": {
-            way: [round(math.exp(nats), 1) for nats in column(way, "nats")]
+            way: [round(perplexity(nats), 1) for nats in column(way, "nats")]
             for way in found
         },
         "epochs": rounded("epochs", digits=2),

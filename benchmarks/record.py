@@ -22,10 +22,18 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": bfloat16(),
         "system": platform.system(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
     }
+
+
+def bfloat16() -> str | None:
+    """The instructions that multiply bfloat16 numbers, if there are any."""
+    if torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "AVX512_BF16" if torch.cpu._is_avx512_bf16_supported() else None
 
 
 def cpu_model() -> str:

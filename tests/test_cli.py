@@ -226,6 +226,25 @@ def test_one_part_of_a_corpus(folder, tmp_path, lmbook_here, monkeypatch):
     assert stderr == "lmbook: part must be one of train, test; got 'tests'\n"
 
 
+def test_what_of_a_text_was_in_another(folder, tmp_path, lmbook_here, monkeypatch):
+    known, new = "a b c d e f g h i j k l m n", "o p q r s t u v w x y z"
+    text, train = tmp_path / "text.txt", tmp_path / "train.txt"
+    text.write_text(f"{new} {known}", "utf-8")
+    train.write_text(f"x {known} y", "utf-8")
+    arguments = ("evaluate", folder[0], "--text", text, "--json", "--trained-on")
+    code, stdout, stderr = lmbook_here(*arguments, train)
+    assert code == 0, stderr
+    report = json.loads(stdout)
+    runs = 12 + 14 + 1 - 13 + 1  # the text's words, and the end of its line
+    assert report["overlap_of_runs"] == pytest.approx(2 / runs)
+    assert report["overlap_of_words"] == pytest.approx(14 / 27)
+    assert report["longest_overlap"] == 14
+    parts = {"train": text.read_text(), "valid": "", "test": ""}
+    monkeypatch.setattr("lmbook.text.corpora.read_splits", lambda name: parts)
+    _, stdout, _ = lmbook_here(*arguments, "ptb")
+    assert json.loads(stdout)["overlap_of_runs"] == 1
+
+
 @pytest.mark.parametrize(("level", "size"), [("char", None), ("bpe", 270)])
 def test_other_tokens_than_words(tmp_path, level, size, lmbook_here):
     text = tmp_path / "text.txt"

@@ -32,7 +32,11 @@ class _WithPresets(click.Command):
 @click.option("--max-steps", type=int, help="Stop after this many batches.")
 @click.option("--batch-size", type=int, help="Rows of a batch [the preset's].")
 @click.option("--learning-rate", type=float, help="At its highest [the preset's].")
-@click.option("--precision", help="auto, float32, bf16 or fast [the preset's].")
+@click.option(
+    "--precision",
+    help="float32; bf16; auto: bf16 on a GPU that has it; fast: on a CPU that has it, "
+    "too, if not to the same bits elsewhere [the preset's].",
+)
 @click.option("--device", help="auto, cpu, cuda or mps.  [default: auto]")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="[default: 0]")
 @click.option("--save-minutes", type=float, help="Between checkpoints.  [default: 5]")

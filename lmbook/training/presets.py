@@ -162,7 +162,7 @@ PRESETS = {
             embedding_size=64,
             hidden_size=512,
             num_layers=1,
-            dropout_output=0.3,
+            dropout_output=0.35,
             locked=True,
         ),
         TrainConfig(

@@ -147,7 +147,7 @@ def test_the_record_names_the_processor_and_not_the_machine(tmp_path, monkeypatc
     text = path.read_text("utf-8")
     found = json.loads(text)
     assert found["ratio"] == 1.5
-    names = {"cpu", "cores", "threads", "instructions", "system", "python"}
+    names = {"cpu", "cores", "threads", "instructions", "bfloat16", "system", "python"}
     assert set(found["machine"]) == names | set(record.PACKAGES)
     assert found["machine"]["cpu"]
     assert found["machine"]["cores"] >= 1

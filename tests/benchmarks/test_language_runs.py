@@ -8,6 +8,7 @@ import pytest
 from benchmarks import microworld_floor, shakespeare
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import load_data
+from lmbook.text.baselines import floor_of
 from lmbook.training.presets import PRESETS
 
 
@@ -42,27 +43,38 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     assert results["ratio"] == one["test_nats"]  # no target for 3 minutes
 
 
-def test_losses_are_divided_by_the_floor(small, world, monkeypatch):
-    data = dataclasses.replace(world, valid=world.valid[:500])
-    monkeypatch.setattr(microworld_floor, "KINDS_WORDS", 5000)
-    monkeypatch.setattr(microworld_floor, "load_data", lambda *_, **__: data)
-    lines = "".join(f"{line}\n" for line in ("书房里有两个书架。", "理发师应该老。"))
-    monkeypatch.setattr(microworld_floor, "load_text", lambda _: {"valid": lines})
-    monkeypatch.setattr(microworld_floor, "CORPORA", {"zh": "microworld"})
-    results = microworld_floor.run(minutes=3.0, fresh=2000)
-    fresh, corpus = results["runs"]
-    assert fresh["training_tokens"] == 2000
-    assert corpus["training_tokens"] == len(data.train)
+def test_losses_are_divided_by_the_floor(small, monkeypatch):
+    monkeypatch.setattr(microworld_floor, "HELD_OUT_WORDS", 3000)
+    monkeypatch.setattr(
+        microworld_floor, "RUNS", (("zh", "sentences"), ("zh", "mixed"))
+    )
+    results = microworld_floor.run(minutes=3.0, tokens=2000)
     for one in results["runs"]:
+        assert one["curve"][-1]["tokens"] == 8 * 3 * 11
+        # Hardly trained: far above.
+        assert one["valid_nats"] > 2 * one["floor_nats"]
         assert one["times_the_floor"] == pytest.approx(
             one["valid_nats"] / one["floor_nats"], rel=1e-3
         )
-        # Hardly trained: far above; and a story is the easier for who knows the world.
-        assert one["by_kind"]["stories"] > one["by_kind"]["sentences"] > 1
-    assert results["ratio"] == min(one["times_the_floor"] for one in (fresh, corpus))
+    sentences, mixed = results["runs"]
+    kinds = mixed["by_kind"]
+    assert sum(kind["share_of_tokens"] for kind in kinds.values()) == pytest.approx(1)
+    assert "by_kind" not in sentences
+    ratios = [kind["times_the_floor"] for kind in kinds.values()]
+    assert min(ratios) < mixed["times_the_floor"] < max(ratios)
+    assert results["ratio"] == min(one["times_the_floor"] for one in results["runs"])
+
+
+def test_the_floor_is_the_one_that_the_book_computes(world):
+    texts = list(microworld_floor.MicroWorld("zh").documents("mixed", 5, 2000))
+    ids, floor = microworld_floor.measured(texts, world)
+    text = "".join(f"{one.text}\n" for one in texts)
+    assert floor == pytest.approx(floor_of(text, world.tokenizer).nats_per_token)
+    assert np.array_equal(ids[1:], world.tokenizer.encode_array(text))
+    assert world.tokenizer.decode(ids[:1]).strip() in ("", "<eos>")
 
 
 def test_new_text_is_not_in_the_corpus(world):
-    found = microworld_floor.new_text(world, "zh", 1000)
+    found = microworld_floor.new_tokens(world, "zh", "mixed", 1000)
     assert len(found) == 1000
     assert not np.array_equal(found, world.train[:1000])

@@ -30,6 +30,9 @@ SIMILARITY = "ch04_mathematics/s3_similarity.ipynb"
 REAL_VECTORS = "ch04_mathematics/s3_real_vectors.ipynb"
 CELL = "ch05_project/s2_lstm.ipynb"
 LANGUAGE_MODEL = "ch05_project/s2_language_model.ipynb"
+TRAINING = "ch05_project/s3_training.ipynb"
+LONG_RUNS = "ch05_project/s3_long_runs.ipynb"
+GENERATION = "ch06_applications/s1_text_generation.ipynb"
 SHOWS_SOURCE = re.compile(r"\b(show_source|getsource)\(")
 
 
@@ -332,6 +335,62 @@ FAULTS = [
         "run.states[number] = None",
         LANGUAGE_MODEL,
     ),
+    Fault(
+        "biases of the output layer without their gradient",
+        "models/losses.py",
+        "db += p.sum(0)",
+        "db += 0",
+        TRAINING,
+    ),
+    Fault(
+        "a mask for every time step",
+        "models/dropout.py",
+        "x.new_ones(batch, 1, features)",
+        "torch.ones_like(x)",
+        LONG_RUNS,
+    ),
+    Fault(
+        "recurrent weights that are not dropped",
+        "models/dropout.py",
+        "dropout(self.weight_hh_l0, self.weight_drop)",
+        "self.weight_hh_l0",
+        LONG_RUNS,
+    ),
+    Fault(
+        "the mean of the weights that is the last of them",
+        "training/optimizers.py",
+        "self.weights[name].lerp_(weight, 1 / n)",
+        "self.weights[name].lerp_(weight, 1.0)",
+        LONG_RUNS,
+    ),
+    Fault(
+        "a run gone on with without the optimiser's memory",
+        "training/run.py",
+        "self.optimizer.load_state_dict(state)",
+        "pass",
+        LONG_RUNS,
+    ),
+    Fault(
+        "a temperature that sharpens where it should flatten",
+        "generation/sampling.py",
+        "return (logits - largest) / temperature",
+        "return (logits - largest) * temperature",
+        GENERATION,
+    ),
+    Fault(
+        "a nucleus without the token that completes it",
+        "generation/sampling.py",
+        "outside = enough.roll(1, -1)",
+        "outside = enough.clone()",
+        GENERATION,
+    ),
+    Fault(
+        "min-p that does not look at the largest probability",
+        "generation/sampling.py",
+        "probs < p * probs.amax(-1, keepdim=True)",
+        "probs < p",
+        GENERATION,
+    ),
 ]
 
 
@@ -347,7 +406,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of all that the notebooks' tests need; cells with source are exempt."""
     root = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "vendor")
-    for name in ("lmbook", "book", "tools", "tests/notebooks"):
+    for name in ("lmbook", "book", "tools", "tests/notebooks", "benchmarks/results"):
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     for name in ("pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, root)
