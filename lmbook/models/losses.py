@@ -32,8 +32,9 @@ def linear_cross_entropy(
     """``cross_entropy(linear(hidden, weight, bias), targets)`` in bounded memory.
 
     ``hidden`` is (N, H), ``weight`` (V, H), ``bias`` (V,), ``targets`` (N,) numbers
-    below V.  Scores of ``chunk`` positions are held: 256, or more on a GPU or where V
-    is small.  Nats; under autocast the products are in its type, sums in float32.
+    below V.  Scores of at most ``chunk`` positions are held, by default of 256, or more
+    on a GPU or where V is small.  Nats; under autocast the products are in its type,
+    sums in float32.
     """
     if reduction not in ("mean", "sum"):
         raise InputError(f'reduction must be "mean" or "sum", got {reduction!r}')
@@ -55,17 +56,20 @@ class _LinearCrossEntropy(Function):
         h, w = hidden.to(dtype), weight.to(dtype)
         exact = torch.promote_types(dtype, torch.float32)
         dh, dw, db = (torch.zeros_like(x, dtype=exact) for x in (hidden, weight, bias))
-        memory, total = dw.new_empty(min(chunk, len(h)), len(w)), dw.new_zeros(())
-        parts = (a.split(chunk) for a in (h, targets[:, None], dh))
+        count = max(1, -(-len(h) // chunk))  # of parts, about equal
+        memory, total = dw.new_empty(-(-len(h) // count), len(w)), dw.new_zeros(())
+        parts = (a.tensor_split(count) for a in (h, targets[:, None], dh))
         for x, t, dx in zip(*parts, strict=True):
             p = memory[: len(x)].copy_(bias)  # (chunk, V)
             _add_product(p, x, w.T)  # z = W h + b
-            largest, score = p.amax(1, keepdim=True), p.gather(1, t)
-            norm = p.sub_(largest).exp_().sum(1, keepdim=True)
-            total += (largest + norm.log() - score).sum()
+            torch.softmax(p, 1, out=p)
+            nats = -p.gather(1, t).log()
+            if (lost := nats[:, 0] > 80).any():  # too small for float32: logarithms
+                z = x[lost] @ w.T + bias
+                nats[lost] = -z.to(exact).log_softmax(1).gather(1, t[lost])
+            total += nats.sum()
             if with_gradients:
-                p.div_(norm)  # softmax(z)
-                p.scatter_add_(1, t, -torch.ones_like(score))  # δ
+                p.scatter_add_(1, t, -torch.ones_like(nats))  # δ
                 _add_product(dx, delta := p.to(dtype), w)
                 _add_product(dw, delta.T, x)
                 db += p.sum(0)

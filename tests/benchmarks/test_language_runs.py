@@ -9,6 +9,7 @@ from benchmarks import microworld_floor, shakespeare
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import load_data
 from lmbook.text.baselines import floor_of
+from lmbook.training import train
 from lmbook.training.presets import PRESETS
 
 
@@ -20,7 +21,7 @@ def world():
 @pytest.fixture
 def small(monkeypatch):
     """Few units, and steps enough to evaluate twice, in place of minutes."""
-    for name in (shakespeare.PRESET, microworld_floor.PRESET):
+    for name in (*shakespeare.TARGETS, microworld_floor.PRESET):
         preset = PRESETS[name]
         train = dataclasses.replace(
             preset.train, batch_size=3, seq_len=11, max_steps=8, precision="float32"
@@ -34,13 +35,29 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("ab\n" * 900 + "ba\n" * 100, "utf-8")
     monkeypatch.setattr(shakespeare, "CORPUS", path)
-    results = shakespeare.run(minutes=(3.0,))
+    trained_on = []
+
+    def spied(model, texts, config):
+        trained_on.append((texts.train, texts.valid, config.evaluations))
+        return train(model, texts, config)
+
+    monkeypatch.setattr(shakespeare, "train", spied)
+    results = shakespeare.run(presets=("char-lstm",))
     (one,) = results["runs"]
-    assert one["training_characters"] == pytest.approx(0.81 * 3000, abs=3)
+    (first, held_out, _), (second, test, evaluations) = trained_on
+    assert len(first) == pytest.approx(0.81 * 3000, abs=3)
+    assert np.array_equal(second, np.concatenate([first, held_out]))
+    assert len(test) == pytest.approx(0.1 * 3000, abs=3)
+    assert evaluations == 1
     assert one["curve"][-1]["step"] == 8
     assert len(one["curve"]) == shakespeare.EVALUATIONS
     assert one["valid_nats"] < one["test_nats"]  # other text than was learnt
-    assert results["ratio"] == one["test_nats"]  # no target for 3 minutes
+    assert results["ratio"] == one["test_nats"] / 1.48
+    counted = results["counting"]
+    assert counted["valid"] < 0.1 < counted["test"]
+    assert counted["test"] == pytest.approx(
+        counted["test_without_the_validation_part"], abs=0.5
+    )
 
 
 def test_losses_are_divided_by_the_floor(small, monkeypatch):
