@@ -92,6 +92,11 @@ def test_nothing_else_counts(root: Path, source: str, name: str):
     assert not changes(root, name, source)
 
 
+def test_a_command_in_a_module_is_only_words(root: Path):
+    (root / "lmbook/metrics.py").write_text('ABOUT = "lmbook train"', "utf-8")
+    assert not changes(root, "lmbook/cli.py", "from lmbook import metrics")
+
+
 def test_cells_count_and_prose_does_not(root: Path):
     first = hash_of(root, "a = 1", "b = 2")
     assert first == hash_of(root, "a = 1", "b = 2", prose="另一句话")

@@ -66,8 +66,7 @@ def imported(tree: ast.Module, package: str = "") -> Iterator[str]:
     """Dotted names that ``tree`` may import, wherever the import stands.
 
     ``from a import b`` gives ``a.b`` too, since b may be a module.  ``package`` is
-    where the code lives, for relative imports.  A command line that starts
-    ``lmbook`` counts as importing its entry point.
+    where the code lives, for relative imports.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -77,14 +76,23 @@ def imported(tree: ast.Module, package: str = "") -> Iterator[str]:
             origin = ".".join([*parts, *filter(None, [node.module])])
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and COMMAND.search(str(node.value)):
+
+
+def commanded(tree: ast.Module) -> Iterator[str]:
+    """The entry point, if a string of a cell is a command line of lmbook's.
+
+    In a module it is a docstring or a message: nothing is run there.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and COMMAND.search(str(node.value)):
             yield from (f"{PACKAGE}.__main__", f"{PACKAGE}.cli")
 
 
 def _module_files(cells: list[str], root: Path) -> list[Path]:
     """Source and data files of all lmbook modules that the cells reach."""
     files: set[Path] = set()
-    waiting = [name for cell in cells for name in imported(parse_cell(cell))]
+    trees = [parse_cell(cell) for cell in cells]
+    waiting = [name for tree in trees for name in (*imported(tree), *commanded(tree))]
     while waiting:
         for path in _files_on_the_way(waiting.pop(), root):
             if path not in files:
