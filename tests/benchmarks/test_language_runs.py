@@ -55,9 +55,7 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     assert results["ratio"] == one["test_nats"] / 1.48
     counted = results["counting"]
     assert counted["valid"] < 0.1 < counted["test"]
-    assert counted["test"] == pytest.approx(
-        counted["test_without_the_validation_part"], abs=0.5
-    )
+    assert counted["test"] < counted["test_without_the_validation_part"]
 
 
 def test_losses_are_divided_by_the_floor(small, monkeypatch):
