@@ -35,6 +35,9 @@ from tools.notebooks.paths import first_line, read
 # Set to 1 where other versions than the locked ones are installed: the notebooks
 # must then run, and their own assertions hold, but no output is compared.
 EXECUTE_ONLY = "LMBOOK_EXECUTE_ONLY"
+# Seconds for a cell's output to arrive once it has run: nbval's own 5 are few where
+# something else keeps the cores busy.
+OUTPUT_TIMEOUT = 60
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -130,6 +133,7 @@ class BookNotebook(IPyNbFile):
                 cell=cell,
                 options=defaultdict(bool, check=True),
             )
+            item.output_timeout = OUTPUT_TIMEOUT
             items.append(item)
         if items:
             items[-1].is_last = True
