@@ -239,6 +239,11 @@ def test_what_of_a_text_was_in_another(folder, tmp_path, lmbook_here, monkeypatc
     assert report["overlap_of_runs"] == pytest.approx(2 / runs)
     assert report["overlap_of_words"] == pytest.approx(14 / 27)
     assert report["longest_overlap"] == 14
+    text.write_text("a b c", "utf-8")
+    code, _, stderr = lmbook_here(*arguments, train)
+    message = "lmbook: the text has 4 tokens: a run of 13 is asked for\n"
+    assert (code, stderr) == (2, message)
+    text.write_text(f"{new} {known}", "utf-8")
     parts = {"train": text.read_text(), "valid": "", "test": ""}
     monkeypatch.setattr("lmbook.text.corpora.read_splits", lambda name: parts)
     _, stdout, _ = lmbook_here(*arguments, "ptb")

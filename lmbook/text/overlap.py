@@ -55,8 +55,10 @@ def overlap(
     ``longest`` matches do not overlap in the text.
     """
     ids = getattr(data, part)
-    if n < 1 or len(ids) < n:
-        raise InputError(f"n must be between 1 and {len(ids)} tokens, got {n}")
+    if n < 1:
+        raise InputError(f"n must be at least 1, got {n}")
+    if len(ids) < n:
+        raise InputError(f"the text has {len(ids)} tokens: a run of {n} is asked for")
     lengths = match_lengths(data.train, _known(ids, data.tokenizer))
     seen = lengths[: len(ids) - n + 1] >= n
     inside = np.zeros(len(ids) + 1, np.int64)  # changes of the number of n-grams here

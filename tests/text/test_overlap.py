@@ -116,8 +116,11 @@ def test_memorised_lines_are_found():
     assert memorised(data, "") == []
 
 
-@pytest.mark.parametrize("n", [0, 10])
-def test_n_must_fit(n):
-    data = data_of("a b c d", "a b c d e f g h")
-    with pytest.raises(InputError, match=f"between 1 and 9 tokens, got {n}"):
-        overlap(data, n=n)
+def test_a_run_is_of_one_token_at_least():
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        overlap(data_of("a b c d", "a b c d"), n=0)
+
+
+def test_a_text_too_short_for_a_run_is_said_to_be_so():
+    with pytest.raises(InputError, match="the text has 9 tokens: a run of 10"):
+        overlap(data_of("a b c d", "a b c d e f g h"), n=10)
