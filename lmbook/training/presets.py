@@ -116,11 +116,29 @@ def _awd(
     return model, train
 
 
-def _characters(
-    minutes: float, dropout_input: float, dropout_output: float
-) -> tuple[LSTMConfig, TrainConfig]:
+def _for_minutes(
+    minutes: float, batch_size: int, learning_rate: float, schedule: str = "cosine"
+) -> TrainConfig:
+    """AdamW for so many minutes on two CPU cores, whose rate goes down to nothing."""
+    return TrainConfig(
+        batch_size=batch_size,
+        seq_len=64,
+        optimizer="adamw",
+        learning_rate=learning_rate,
+        betas=(0.9, 0.95),
+        schedule=schedule,
+        warmup=0.04,
+        final=0.0,
+        epochs=None,
+        max_minutes=minutes,
+        evaluations=2,  # each takes seconds of the few minutes
+        precision="fast",
+    )
+
+
+def _characters(dropout_input: float, dropout_output: float) -> LSTMConfig:
     """One layer for a million characters, read ten times or more."""
-    model = LSTMConfig(
+    return LSTMConfig(
         vocab_size=256,
         embedding_size=64,
         hidden_size=512,
@@ -129,20 +147,6 @@ def _characters(
         dropout_output=dropout_output,
         locked=True,
     )
-    train = TrainConfig(
-        batch_size=32,
-        seq_len=64,
-        optimizer="adamw",
-        learning_rate=8e-3,
-        betas=(0.9, 0.95),
-        warmup=0.04,
-        final=0.0,
-        epochs=None,
-        max_minutes=minutes,
-        evaluations=2,  # each takes seconds of the few minutes
-        precision="fast",
-    )
-    return model, train
 
 
 PRESETS = {
@@ -186,32 +190,22 @@ PRESETS = {
         "characters, for 2 minutes on two CPU cores: one layer of 512 units, AdamW; "
         "chosen on tiny Shakespeare",
         "char",
-        *_characters(minutes=2.0, dropout_input=0.0, dropout_output=0.3),
+        _characters(dropout_input=0.0, dropout_output=0.3),
+        _for_minutes(2.0, batch_size=32, learning_rate=8e-3),
     ),
     "char-lstm-long": Preset(
         "the same for 6 minutes, in which it would begin to learn a million "
         "characters by heart: more is dropped",
         "char",
-        *_characters(minutes=6.0, dropout_input=0.1, dropout_output=0.5),
+        _characters(dropout_input=0.1, dropout_output=0.5),
+        _for_minutes(6.0, batch_size=32, learning_rate=8e-3),
     ),
     "microworld": Preset(
-        "words of the artificial world, for 5 minutes on two CPU cores: tied vectors "
-        "of 256, one layer, AdamW",
+        "words of the artificial world, for 5 minutes on two CPU cores: vectors of "
+        "128, one layer of 256 units, AdamW",
         "word",
-        LSTMConfig(embedding_size=256, hidden_size=256, num_layers=1, tied=True),
-        TrainConfig(
-            batch_size=32,
-            seq_len=64,
-            optimizer="adamw",
-            learning_rate=1e-2,
-            betas=(0.9, 0.95),
-            warmup=0.04,
-            final=0.0,
-            epochs=None,
-            max_minutes=5.0,
-            evaluations=2,
-            precision="fast",
-        ),
+        LSTMConfig(embedding_size=128, hidden_size=256, num_layers=1),
+        _for_minutes(5.0, batch_size=16, learning_rate=1e-2, schedule="linear"),
     ),
     "zaremba-small": Preset(
         "Zaremba et al. 2014 (arXiv:1409.2329), not regularised: 2 layers of 200; "
