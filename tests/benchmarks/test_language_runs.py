@@ -60,9 +60,6 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
 
 def test_losses_are_divided_by_the_floor(small, monkeypatch):
     monkeypatch.setattr(microworld_floor, "HELD_OUT_WORDS", 3000)
-    monkeypatch.setattr(
-        microworld_floor, "RUNS", (("zh", "sentences"), ("zh", "mixed"))
-    )
     results = microworld_floor.run(minutes=3.0, tokens=2000)
     for one in results["runs"]:
         assert one["curve"][-1]["tokens"] == 8 * 3 * 11
@@ -90,6 +87,6 @@ def test_the_floor_is_the_one_that_the_book_computes(world):
 
 
 def test_new_text_is_not_in_the_corpus(world):
-    found = microworld_floor.new_tokens(world, "zh", "mixed", 1000)
+    found = microworld_floor.new_tokens(world, "mixed", 1000)
     assert len(found) == 1000
     assert not np.array_equal(found, world.train[:1000])
