@@ -99,12 +99,10 @@ def _memory() -> Found:
         elif row.quantity == "model_states":
             stage = row.zero_stage, row.num_devices
             yield row.name, training_state_bytes(row.params, *stage), row.bytes
-        if row.quantity == "activations":
-            shape = shape_of(row.architecture)
-            predicted = activation_bytes(
-                shape, row.batch_size, row.seq_len, "selective"
-            )
-            yield row.name, predicted, row.bytes
+        elif row.quantity == "activations":
+            texts = row.batch_size, row.seq_len
+            kept = activation_bytes(shape_of(row.architecture), *texts, "selective")
+            yield row.name, kept, row.bytes
 
 
 # ---- figures that need a share learnt from other rows ------------------------------
@@ -116,14 +114,23 @@ def _gpu_hours() -> Found:
 
 
 def _energy_mwh() -> Found:
-    """Of a third the power was measured; the others took the rated one, as we do."""
+    """From the hours.  Only where ``energy_basis`` is "measured" was there a meter:
+    the others multiplied hours by a rated power, as is done here."""
     for row in _published("energy_mwh"):
-        yield row.name, _predicted_mwh(row, row.energy_scope), row.energy_mwh
+        hours = row.gpu_hours or _predicted_hours(row)
+        yield row.name, _predicted_mwh(row, row.energy_scope, hours), row.energy_mwh
+
+
+def _energy_from_size() -> Found:
+    """The same from parameters and tokens alone: the errors of hours come on top."""
+    for row in _published("energy_mwh"):
+        predicted = _predicted_mwh(row, row.energy_scope, _predicted_hours(row))
+        yield row.name, predicted, row.energy_mwh
 
 
 def _co2_t() -> Found:
     for row in _published("co2_t"):
-        mwh = row.energy_mwh or _predicted_mwh(row, "facility")
+        mwh = row.energy_mwh or _predicted_mwh(row, "facility", row.gpu_hours)
         if row.energy_scope == "chips":
             mwh *= _of_others(_pues(), row)
         yield row.name, carbon_kg(mwh * 1000, grid(row.grid)) / 1000, row.co2_t
@@ -177,10 +184,9 @@ def _predicted_hours(row: Row) -> float:
     return device_hours(_useful_flops(row), _chip(row).peak_16bit, mfu)
 
 
-def _predicted_mwh(row: Row, scope: str) -> float:
+def _predicted_mwh(row: Row, scope: str, hours: float) -> float:
     pue = _of_others(_pues(), row) if scope == "facility" else 1.0
     drawn = _of_others(_power_shares(), row)
-    hours = row.gpu_hours or _predicted_hours(row)
     return energy_kwh(hours, _chip(row).needs("watts"), drawn, pue) / 1000
 
 
@@ -229,6 +235,7 @@ QUANTITIES: dict[str, Callable[[], Found]] = {
     "memory": _memory,
     "gpu_hours": _gpu_hours,
     "energy_mwh": _energy_mwh,
+    "energy_from_size": _energy_from_size,
     "co2_t": _co2_t,
     "train_speed": _train_speed,
     "decode_speed": _decode_speed,

@@ -15,6 +15,7 @@ LIMITS = {
     "memory": (9, 0.05),
     "gpu_hours": (34, 0.25),
     "energy_mwh": (14, 0.15),
+    "energy_from_size": (14, 0.30),
     "co2_t": (17, 0.10),
     "train_speed": (6, 0.30),
     "decode_speed": (13, 0.30),
