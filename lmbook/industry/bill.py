@@ -59,9 +59,10 @@ class Range:
 
 def bill(plan: Plan) -> dict[str, float]:
     """US$ for the final run, the trials before it, and serving; no staff, no data."""
+    chip = device(plan.device_name)
     flops = training_flops(plan.params, plan.train_tokens)
-    hours = device_hours(flops, device(plan.device_name).peak_16bit, plan.mfu)
-    machine = Machine(plan.device_name)
+    hours = device_hours(flops, chip.peak_16bit, plan.mfu)
+    machine = Machine(chip.name, precision=chip.half)
     texts = plan.batch_size, plan.prompt_tokens, plan.output_tokens
     service = serve(Load(plan.params, plan.cache_bytes), machine, *texts)
     written = plan.requests_per_day * plan.output_tokens * DAYS_PER_MONTH * plan.months

@@ -33,9 +33,14 @@ class Device:
         return self.peaks[precision]
 
     @property
+    def half(self) -> str:
+        """The precision of 16 bits that it is best trained in: "bf16", else "fp16"."""
+        return "bf16" if "bf16" in self.peaks else "fp16"
+
+    @property
     def peak_16bit(self) -> float:
-        """Peak in bfloat16, else float16: what MFU is a share of."""
-        return self.peak("bf16" if "bf16" in self.peaks else "fp16")
+        """Peak in that precision: what MFU is a share of."""
+        return self.peak(self.half)
 
     def needs(self, quantity: str) -> float:
         """``memory``, ``bandwidth`` or ``watts``, which must be known."""

@@ -18,14 +18,15 @@ class Machine:
     """``num_devices`` of one kind that work as one, and what they reach of their peaks.
 
     ``mfu`` of the arithmetic peak in ``precision``, ``bandwidth_use`` of the memory's
-    bandwidth.  Time to exchange results among the devices isn't counted by itself.
+    bandwidth; the defaults are near the medians of published runs (:mod:`validation
+    <lmbook.industry.validation>`).  Exchange among the devices isn't counted by itself.
     """
 
     device_name: str
     num_devices: int = 1
     precision: str = "bf16"
-    mfu: float = 0.5
-    bandwidth_use: float = 0.7
+    mfu: float = 0.4
+    bandwidth_use: float = 0.5
 
     def __post_init__(self) -> None:
         whole(num_devices=self.num_devices)

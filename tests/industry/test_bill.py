@@ -39,6 +39,12 @@ def test_by_hand():
     assert found["serving"] == pytest.approx(50_000 * 300 * 365 * each / 1e6)
 
 
+def test_a_chip_without_bfloat16():
+    plan = replace(PLAN, device_name="V100 SXM2")
+    hours = 6 * 7e9 * 2e11 / (125e12 * 0.4 * 3600)
+    assert bill(plan)["training"] == pytest.approx(hours * 2)
+
+
 def test_extremes_hold_everything_between():
     low, mid, high = (sum(found.values()) for found in extremes(PLAN, RANGES))
     assert low < mid < high
