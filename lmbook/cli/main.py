@@ -13,11 +13,12 @@ import click
 
 from lmbook.cli.data import data
 from lmbook.cli.evaluate import evaluate
+from lmbook.cli.facts import facts
 from lmbook.cli.generate import generate
 from lmbook.cli.train import train
 from lmbook.errors import InputError
 
-COMMANDS = (train, generate, evaluate, data)
+COMMANDS = (train, generate, evaluate, data, facts)
 
 
 @click.group(
@@ -25,7 +26,7 @@ COMMANDS = (train, generate, evaluate, data)
 )
 @click.version_option(package_name="lmbook")
 def cli() -> None:
-    """Train and run the language models of the book, and fetch their texts."""
+    """Train and run the language models of the book; its texts, its facts."""
 
 
 for command in COMMANDS:
