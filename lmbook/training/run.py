@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from lmbook.errors import InputError
 from lmbook.models.losses import activation_penalty
-from lmbook.models.lstm import LSTMLanguageModel, State
+from lmbook.models.lstm import State
 from lmbook.text import ContiguousBatches
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import best_device, uses_bf16
 from lmbook.training.distributed import Ranks, count, rank
+from lmbook.training.evaluation import LanguageModel
 from lmbook.training.optimizers import Average, build_optimizer, copy_of, put
 from lmbook.training.progress import History
 
@@ -51,7 +52,7 @@ class Place:
 class Objective(nn.Module):
     """The loss of a window, as one module that several processes can share."""
 
-    def __init__(self, model: LSTMLanguageModel, config: TrainConfig) -> None:
+    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
 
@@ -80,7 +81,7 @@ class Run:
     """
 
     def __init__(
-        self, model: LSTMLanguageModel, data: Texts, config: TrainConfig, ranks: Ranks
+        self, model: LanguageModel, data: Texts, config: TrainConfig, ranks: Ranks
     ) -> None:
         self.model, self.data, self.config, self.ranks = model, data, config, ranks
         self.batches = _batches(data, config)
