@@ -95,7 +95,9 @@ def weights_of(
     if output is not None and not torch.equal(output, ours["embedding.weight"]):
         raise InputError("lm_head.weight should be tied to the embedding, and differs")
     if left:
-        raise InputError(f"{len(left)} tensors are not known, such as {min(left)}")
+        raise InputError(
+            f"tensors that are not known: {len(left)}, such as {min(left)}"
+        )
     return ours
 
 
