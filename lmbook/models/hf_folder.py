@@ -15,6 +15,12 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"  # of weights in several files
 
 
+def is_published(folder: str | Path) -> bool:
+    """Whether the folder's config.json names a model type, as Hugging Face's do."""
+    path = Path(folder) / CONFIG
+    return path.exists() and "model_type" in _read_object(path)
+
+
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The object in config.json; ``InputError`` where there is none."""
     return _read_object(Path(folder) / CONFIG)

@@ -72,9 +72,7 @@ class KVCache:
 
     def _copied(self, capacity: int) -> _Memory:
         batch, heads, length, head_dim = self.keys.shape
-        copies = []
-        for held in (self.keys, self.values):
-            copy = held.new_empty(batch, heads, capacity, head_dim)
-            copy[:, :, :length] = held
-            copies.append(copy)
-        return _Memory(*copies, used=length)
+        room = self.keys.new_empty(2, batch, heads, capacity, head_dim)
+        room[0, :, :, :length] = self.keys
+        room[1, :, :, :length] = self.values
+        return _Memory(room[0], room[1], length)

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -54,11 +53,13 @@ def _in_windows(model: GPT, ids: NDArray[np.int64]) -> float:
     length, known = model.context_length, model.context_length // 2
     step = length - known
     nats = _of_windows(model, ids[None, : known + 1])
-    whole = sliding_window_view(ids, length + 1)[::step] if len(ids) > length else []
+    count = max(0, (len(ids) - 1 - length) // step + 1)  # of whole windows
+    starts = step * np.arange(count)[:, None]
     rows = max(1, MOST_TOKENS // length)
-    for first in range(0, len(whole), rows):
-        nats += _of_windows(model, whole[first : first + rows], known)
-    rest = ids[len(whole) * step :]
+    for first in range(0, count, rows):
+        places = starts[first : first + rows] + np.arange(length + 1)
+        nats += _of_windows(model, ids[places], known)
+    rest = ids[step * count :]
     if len(rest) > known + 1:
         nats += _of_windows(model, rest[None], known)
     return nats
@@ -67,7 +68,7 @@ def _in_windows(model: GPT, ids: NDArray[np.int64]) -> float:
 def _of_windows(model: GPT, windows: NDArray[np.int64], known: int = 0) -> float:
     """Nats of predictions in windows (rows, tokens), the first ``known`` left out."""
     device = next(model.parameters()).device
-    tokens = torch.from_numpy(windows.copy()).to(device)
+    tokens = torch.tensor(windows, device=device)
     hidden, _ = model.hidden(tokens[:, :-1])
     return model.score(hidden[:, known:], tokens[:, known + 1 :], "sum").item()
 

@@ -57,9 +57,10 @@ class Objective(nn.Module):
         self.model, self.config = model, config
 
     def forward(
-        self, ids: Tensor, targets: Tensor, state: State | None
-    ) -> tuple[Tensor, Tensor, State]:
-        """What is minimised, the nats per token in it, and the state afterwards."""
+        self, ids: Tensor, targets: Tensor, state: Any
+    ) -> tuple[Tensor, Tensor, Any]:
+        """What is minimised, the nats per token in it, and the state afterwards: of
+        the model's own kind."""
         config, device = self.config, ids.device.type
         bf16 = uses_bf16(config.precision, ids.device)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
