@@ -8,8 +8,9 @@ Every token becomes a vector, and L blocks add to it what they find:
     x &\leftarrow x + \mathrm{FeedForward}(\mathrm{Norm}(x))
         \quad\text{what follows from it}
 
-then a last norm, and the product with each token's vector: its logit (Radford et al.
-2018, 2019, with the norm before each part).  Taught in section 3.6.
+then a last norm, and the product with each token's vector: its logit.  The norms stand
+where Radford et al., "Language Models are Unsupervised Multitask Learners" (2019,
+section 2.3), put them: before each part, and at the end.  Taught in section 3.6.
 """
 
 from dataclasses import dataclass
@@ -186,7 +187,12 @@ class GPT(nn.Module):
                 f"{tuple(ids.shape)}"
             )
         if self.training:
-            return self._read_alone(ids), ()
+            if ids.shape[1] > self.context_length:
+                raise InputError(
+                    f"in training at most context_length tokens, {self.context_length}"
+                    f", are read at once, got {ids.shape[1]}"
+                )
+            return self._read(ids, ())[0], ()
         parts = []
         while ids.shape[1]:
             state = self._with_room(state or ())
@@ -197,17 +203,9 @@ class GPT(nn.Module):
         assert state is not None
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), state
 
-    def _read_alone(self, ids: Tensor) -> Tensor:
-        if ids.shape[1] > self.context_length:
-            raise InputError(
-                f"in training at most context_length tokens, {self.context_length}, "
-                f"are read at once, got {ids.shape[1]}"
-            )
-        return self._read(ids, ())[0]
-
     def _with_room(self, state: State) -> State:
         """The same, or, where the context is full, its newer half alone."""
-        if _length(state) < self.context_length or not state:
+        if not state or _length(state) < self.context_length:
             return state
         newer = state.ids[:, -(self.context_length // 2) :]
         return self._read(newer, ())[1]
@@ -216,16 +214,10 @@ class GPT(nn.Module):
         """Read on, within the context."""
         start, seq_len = _length(state), ids.shape[1]
         x = self.embedding(ids)  # (batch, seq_len, hidden_size)
-        turn = None
         if self.config.position == "learned":
             x = x + self.positions.weight[start : start + seq_len]
-        else:
-            config = self.config
-            turns = frequencies(
-                config.head_dim, config.rotary_theta, config.rotary_scaling, x.device
-            )
-            turn = rotation(turns, start, seq_len)
         x = dropout(x, self.config.dropout, self.training)
+        turn = self._turn(start, seq_len, x.device)
         before = state.caches if state else [None] * len(self.blocks)
         after = []
         for block, cache in zip(self.blocks, before, strict=True):
@@ -233,6 +225,15 @@ class GPT(nn.Module):
             after.append(cache)
         read = torch.cat([state.ids, ids], dim=1) if state else ids
         return self.norm(x), Reading(read, tuple(after))
+
+    def _turn(self, start: int, seq_len: int, device: torch.device) -> Rotation | None:
+        """How queries and keys are turned; None where positions are learned."""
+        config = self.config
+        if config.position != "rotary":
+            return None
+        theta, scaling = config.rotary_theta, config.rotary_scaling
+        turns = frequencies(config.head_dim, theta, scaling, device)
+        return rotation(turns, start, seq_len)
 
     def select_state(self, state: State, rows: Tensor) -> State:
         """The state of these rows of the batch, in this order, repetitions allowed."""

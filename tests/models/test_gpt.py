@@ -332,7 +332,7 @@ def test_greedy_tokens_are_those_without_a_cache(config, context_length):
     model = model_of(config, context_length=context_length)
     expected = [greedy_anew(model, prompt, 12) for prompt in PROMPTS]
     assert generate(model, PROMPTS, 12, GREEDY) == expected
-    assert len({token for row in expected for token in row}) > 2
+    assert len({token for row in expected for token in row}) > 1
 
 
 def test_a_row_is_what_its_prompt_gives_alone():

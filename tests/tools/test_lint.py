@@ -63,8 +63,9 @@ def test_lmbook_can_be_read_in_the_time_there_is() -> None:
     lengths = {path: len(text(path).splitlines()) for path in LMBOOK}
     # The artificial world, the tokenizers, the vectors and the loaders took more than
     # the 7,000 lines first thought of; runs that survive a kill, several processes and
-    # generation took 4,200 again.
-    assert sum(lengths.values()) <= 13_500
+    # generation took 4,200 again; a GPT with the layouts of published models, their
+    # tokenizers and LoRA 1,500.
+    assert sum(lengths.values()) <= 15_000
     assert {path.name: n for path, n in lengths.items() if n > 350} == {}
 
 
