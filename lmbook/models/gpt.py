@@ -77,8 +77,10 @@ class SelfAttention(nn.Module):
         parts = self.qkv(x).split(self.config.qkv_sizes, dim=-1)
         heads = (part.unflatten(-1, (-1, self.config.head_dim)) for part in parts)
         q, k, v = (part.transpose(1, 2) for part in heads)
-        if self.config.qk_norm:
-            q, k = self.q_norm(q), self.k_norm(k)
+        if self.config.qk_norm:  # under autocast as well in the weights' precision
+            exact = self.qkv.weight.dtype
+            q = self.q_norm(q.to(exact)).to(v.dtype)
+            k = self.k_norm(k.to(exact)).to(v.dtype)
         if turn is not None:
             q, k = rotate(q, turn), rotate(k, turn)
         return q, k, v

@@ -211,6 +211,20 @@ def test_loss_is_the_cross_entropy_of_the_logits(config):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
+@every_config
+@pytest.mark.filterwarnings("error")
+def test_under_autocast_products_are_bfloat16_and_weights_learn(config):
+    model, ids = model_of(config).float(), ids_of(BATCH, SEQ)
+    expected = model.loss(ids, ids)[0].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, state = model.loss(ids, ids)
+        part, _ = model(ids, state)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected, rel=0.05)
+    assert state.caches[0].keys.dtype == part.dtype == torch.bfloat16
+    assert all(p.grad.dtype == torch.float32 for p in model.parameters())
+
+
 def test_in_training_each_window_stands_alone():
     model, ids = model_of(GPT2), ids_of(BATCH, SEQ)
     expected, state = model(ids)
