@@ -108,6 +108,11 @@ def _of_llama(content: Mapping[str, Any]) -> GPTConfig:
         },
         content,
     )
+    kinds = content.get("layer_types") or []
+    if other := [kind for kind in kinds if kind != "full_attention"]:
+        raise InputError(
+            f"field 'layer_types' must be 'full_attention' alone, got {other[0]!r}"
+        )
     hidden = _size(content, "hidden_size")
     heads = _size(content, "num_attention_heads")
     if not is_qwen and hidden % heads:

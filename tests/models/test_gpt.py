@@ -322,7 +322,7 @@ def test_it_learns_what_an_lstm_learns():
     assert loss < 0.1
 
 
-# --- generation ---------------------------------------------------------------------
+# ---- generation ---------------------------------------------------------------------
 
 PROMPTS = [[3, 1, 4], [1, 5, 9, 2, 6, 5], [8], [7, 7, 7]]
 
@@ -399,7 +399,7 @@ def test_beam_search_carries_the_right_caches(config):
     assert found[0].log_prob == pytest.approx(log_prob(alive[0]))
 
 
-# --- errors -------------------------------------------------------------------------
+# ---- errors -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_choices_that_no_layout_has(change, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- files as they are published ----------------------------------------------------
+# ---- files as they are published ---------------------------------------------------
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def test_llama_as_older_files_have_it():
     assert config.rotary_scaling == Llama3Scaling(8.0, 1.0, 4.0, 32)
 
 
-# --- what is refused ----------------------------------------------------------------
+# ---- what is refused ---------------------------------------------------------------
 
 
 def rope(**fields):
@@ -353,6 +353,7 @@ def test_a_configuration_that_is_refused(fields, message, tmp_path):
         ("gpt2", {"add_cross_attention": True}, "'add_cross_attention' is true"),
         ("qwen3", {"attention_bias": True}, "'attention_bias' is true"),
         ("qwen3", {"use_sliding_window": True}, "'use_sliding_window' is true"),
+        ("qwen3", {"layer_types": ["full_attention", "sliding_attention"]}, "sliding_"),
     ],
 )
 def test_variants_that_are_not_implemented(model_type, fields, message, tmp_path):
