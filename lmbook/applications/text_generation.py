@@ -12,9 +12,11 @@ from lmbook.errors import InputError
 from lmbook.generation import Sampling, beam_search, stream
 from lmbook.generation.sampling import whole
 from lmbook.generation.streaming import TextStream
+from lmbook.models import hf_folder
+from lmbook.models.gpt import GPT
 from lmbook.models.lstm import LSTMLanguageModel
 from lmbook.text.tokenizer_base import Tokenizer
-from lmbook.text.tokenizers import WordTokenizer
+from lmbook.text.tokenizers import BPETokenizer, WordTokenizer, load_tokenizer
 
 # What a text begins after, as far as the tokenizer has it: the end of a line.
 STARTS = ("<eos>", "\n", " ")
@@ -36,22 +38,29 @@ class TextGenerator:
     ``repetition_penalty``, ``avoid``), or ``beams`` (above 1: beam search, which
     draws nothing and so takes none of these but ``avoid``).
 
-    ``length`` counts tokens.  The model reads a line end before every prompt; so an
-    empty prompt begins a new line.  Words or characters that the tokenizer does not
-    know are read as its ``<unk>``, which is never written.  ``stop``, a string or
-    several: the text ends before the first of them that it would contain.  The same
-    ``seed`` gives the same text.
+    ``length`` counts tokens.  The model reads a line end before every prompt, or the
+    token that its tokenizer begins with; so an empty prompt begins a new line.  Words
+    or characters that the tokenizer does not know are read as its ``<unk>``, which is
+    never written.  ``stop``, a string or several: the text ends before the first of
+    them that it would contain.  The same ``seed`` gives the same text.
     """
 
-    def __init__(self, model: LSTMLanguageModel, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: LSTMLanguageModel | GPT, tokenizer: Tokenizer) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.start = _start(tokenizer)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """The model that ``lmbook train`` wrote into a folder."""
+        """The model that ``lmbook train`` wrote into a folder, or a published one.
+
+        That is a GPT-2, Llama or Qwen3 in the Hugging Face layout
+        (:meth:`lmbook.models.gpt.GPT.from_pretrained`) with its tokenizer.json.
+        """
         from lmbook.training import checkpoint
 
+        if hf_folder.is_published(folder):
+            tokenizer = load_tokenizer(Path(folder) / "tokenizer.json")
+            return cls(GPT.from_pretrained(folder), tokenizer)
         return cls(*checkpoint.load(folder))
 
     @classmethod
@@ -160,10 +169,10 @@ class TextGenerator:
         sampling = dataclasses.replace(DEFAULT, **options)
         # The tokens that <unk> stands for are not known, so it cannot be written.
         unknown_id = getattr(self.tokenizer, "unknown_id", None)
-        if unknown_id is not None:
-            avoid = (*sampling.avoid, unknown_id)
-            sampling = dataclasses.replace(sampling, avoid=avoid)
-        return sampling
+        # Published models may have room for more tokens than their tokenizer has.
+        spare = range(len(self.tokenizer), self.model.config.vocab_size)
+        avoid = (*spare, *([] if unknown_id is None else [unknown_id]))
+        return dataclasses.replace(sampling, avoid=(*sampling.avoid, *avoid))
 
     def _tokens(
         self,
@@ -199,8 +208,10 @@ def _written(
 
 
 def _start(tokenizer: Tokenizer) -> int:
-    """The id that every prompt is read after; 0 where the tokenizer has no line end
-    and no space."""
+    """The id that every prompt is read after: the tokenizer's own for this, or a line
+    end or a space; 0 where it has none of these."""
+    if isinstance(tokenizer, BPETokenizer) and tokenizer.rules.begin is not None:
+        return tokenizer.special_tokens[tokenizer.rules.begin]
     for token in STARTS:
         for form in (token, token.encode()):
             if form in tokenizer.tokens:

@@ -4,7 +4,6 @@ Sennrich et al. 2016 brought BPE to language; Radford et al. 2019 let it begin w
 256 bytes of UTF-8 instead of characters, so that no text is ever unknown.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -17,9 +16,10 @@ import regex
 from lmbook.errors import InputError
 from lmbook.text import bpe_json
 from lmbook.text.bpe_kernel import MergeTable
+from lmbook.text.bpe_rules import Rules
 from lmbook.text.bpe_training import Merge, Pair, learn_merges
 from lmbook.text.pieces import pieces
-from lmbook.text.pretokenization import pretokenize
+from lmbook.text.pretokenization import BOUNDARIES, pretokenize
 from lmbook.text.tokenizer_base import Tokenizer, checked, texts
 
 # Files and the training name a token by one visible character a byte (GPT-2's table):
@@ -61,22 +61,24 @@ class BPETokenizer(Tokenizer[bytes]):
     ``tokens[id]`` is the bytes of a token, ``merges`` the pairs of tokens in the order
     in which they were learned, ``counts`` how often each pair stood in the training
     text when it was merged (empty after :meth:`load`), ``special_tokens`` those that
-    are recognised whole in a text, such as ``<|endoftext|>``, with their ids.
-    Every text that UTF-8 can encode comes back: ``decode(encode(text)) == text``.
-    Taught in section 3.7.
+    are recognised whole in a text, such as ``<|endoftext|>``, with their ids;
+    ``rules`` what GPT-2's successors do in another way.  Every text that UTF-8 can
+    encode comes back: ``decode(encode(text)) == text``, in its composed form (NFC)
+    where the rules say so.  Taught in section 3.7.
     """
 
-    # A word may begin with white space but has none further on: here one ends.
-    BOUNDARY = re.compile(r"(?<=\S)(?=[ \n])")
+    BOUNDARY = BOUNDARIES["gpt2"]
 
     def __init__(
         self,
         names: Sequence[str],
         merges: Sequence[Merge],
         special_tokens: Mapping[str, int] | None = None,
+        rules: Rules | None = None,
     ) -> None:
         """``names``: the tokens by id, as files write them (see ``NAME_OF``)."""
         self.special_tokens = dict(special_tokens or {})
+        self.rules = rules or Rules()
         for token in self.special_tokens:
             if not token.isascii() and all(c in BYTE_OF for c in token):
                 raise InputError(
@@ -137,6 +139,7 @@ class BPETokenizer(Tokenizer[bytes]):
     def encode(self, text: str) -> list[int]:
         """The ids of a text; a special token that stands in it gets its own id.
 
+        What a model wants before every text, ``rules.begin``, is not among them.
         ``InputError`` names the position of a lone surrogate.
         """
         checked(text)
@@ -154,7 +157,7 @@ class BPETokenizer(Tokenizer[bytes]):
         if self.special_tokens:  # one of them might be cut
             yield self.encode(text)
             return
-        for piece in pieces(checked(text), self.BOUNDARY):
+        for piece in pieces(checked(text), BOUNDARIES[self.rules.pattern]):
             yield self._encode_ordinary(piece)
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -166,7 +169,7 @@ class BPETokenizer(Tokenizer[bytes]):
         return b"".join(self.pieces_of(ids)).decode(errors="replace")
 
     def _encode_ordinary(self, text: str) -> list[int]:
-        words = pretokenize(text)
+        words = pretokenize(self.rules.normalize(text), self.rules.pattern)
         known = self._known
         missing = [word for word in dict.fromkeys(words) if word not in known]
         if missing:
@@ -179,6 +182,13 @@ class BPETokenizer(Tokenizer[bytes]):
 
     def _encode_words(self, words: list[str]) -> list[list[int]]:
         encoded = [word.encode() for word in words]
+        if not self.rules.ignore_merges:
+            return self._merged(encoded)
+        whole = self._whole
+        rest = iter(self._merged([word for word in encoded if word not in whole]))
+        return [[whole[word]] if word in whole else next(rest) for word in encoded]
+
+    def _merged(self, encoded: list[bytes]) -> list[list[int]]:
         lengths = [len(word) for word in encoded]
         self._steps += sum(length**2 for length in lengths)
         if self._steps < SLOW:
@@ -188,16 +198,25 @@ class BPETokenizer(Tokenizer[bytes]):
         return self._table.apply(np.array(self._byte_ids)[flat], lengths)
 
     @cached_property
+    def _whole(self) -> dict[bytes, int]:
+        """Ids of the words that are a token as they stand."""
+        special = set(self.special_tokens.values())
+        return {token: i for i, token in enumerate(self.tokens) if i not in special}
+
+    @cached_property
     def _table(self) -> MergeTable:
         return MergeTable(self._ranks)
 
     def to_json(self) -> dict[str, Any]:
         """The layout of Hugging Face's tokenizer.json: model BPE, ByteLevel."""
-        return bpe_json.to_json(self._names, self._learned, self.special_tokens)
+        return bpe_json.to_json(
+            self._names, self._learned, self.special_tokens, self.rules
+        )
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Such a file's tokenizer: GPT-2's layout, special tokens included."""
+        """Such a file's tokenizer: the layout of GPT-2, Llama 3 or Qwen, special
+        tokens included."""
         return cls(*bpe_json.from_json(content))
 
 

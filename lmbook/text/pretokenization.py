@@ -1,8 +1,11 @@
 """Cutting a text into the words within which BPE merges.  Taught in section 3.7.
 
-The pattern is that of GPT-2 (Radford et al. 2019).  A word takes the space before it
-along, so that joining the words gives the text back, every space and line end with it.
+The pattern is that of GPT-2 (Radford et al. 2019), or one of those that came after.  A
+word takes the space before it along, so that joining the words gives the text back,
+every space and line end with it.
 """
+
+import re
 
 import regex
 
@@ -11,6 +14,23 @@ import regex
 GPT2 = regex.compile(
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
+# Llama 3: a word takes any one sign before it along, and a sign the line ends after it;
+# contractions in capitals too; digits by threes.  Qwen: the same, each digit by itself.
+_LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+PATTERNS = {
+    "gpt2": GPT2,
+    "llama3": regex.compile(_LLAMA3),
+    "qwen": regex.compile(_LLAMA3.replace("{1,3}", "")),
+}
+# Where one word ends whatever stands around, so that a long text may be cut in two.
+_AFTER_A_LINE = re.compile(r"(?<=\S)(?= )|(?<=\n)(?=\S)")
+BOUNDARIES = {
+    "gpt2": re.compile(r"(?<=\S)(?=[ \n])"),
+    **dict.fromkeys(["llama3", "qwen"], _AFTER_A_LINE),
+}
 # Letters and digits that came after Unicode 16.  What is a letter must not depend on
 # the version of a package: ids that a model was trained on would change.  These count
 # as signs, as they do in Hugging Face's tokenizers 0.23.
@@ -27,13 +47,14 @@ AFTER_UNICODE_16 = regex.compile(f"[{_CHARACTERS.replace(' ', '')}]")
 _SIGN = "\ue000"  # of private use: neither letter nor digit nor space
 
 
-def pretokenize(text: str) -> list[str]:
-    """The words of a text by GPT-2's pattern; joined, they are the text.
+def pretokenize(text: str, pattern: str = "gpt2") -> list[str]:
+    """The words of a text by one of :data:`PATTERNS`; joined, they are the text.
 
     >>> pretokenize("It's 2,5 kg  of tea")
     ['It', "'s", ' 2', ',', '5', ' kg', ' ', ' of', ' tea']
     """
+    words = PATTERNS[pattern]
     if not AFTER_UNICODE_16.search(text):
-        return GPT2.findall(text)
-    found = GPT2.finditer(AFTER_UNICODE_16.sub(_SIGN, text))
+        return words.findall(text)
+    found = words.finditer(AFTER_UNICODE_16.sub(_SIGN, text))
     return [text[match.start() : match.end()] for match in found]

@@ -7,7 +7,7 @@ All have ``X.train(text, vocab_size)``, ``encode(text)``, ``decode(ids)``,
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -182,7 +182,7 @@ def _lines(tokens: list[str]) -> str:
 AnyTokenizer = BPETokenizer | CharTokenizer | WordTokenizer | WhitespaceTokenizer
 # By the types of a file's normalizer and pre_tokenizer.
 CLASSES: dict[tuple, type[AnyTokenizer]] = {
-    (None, "ByteLevel"): BPETokenizer,
+    **dict.fromkeys(product([None, "NFC"], ["ByteLevel", "Sequence"]), BPETokenizer),
     (None, "Split"): CharTokenizer,
     (None, "WhitespaceSplit"): WordTokenizer,
     ("Replace", "WhitespaceSplit"): WhitespaceTokenizer,

@@ -21,10 +21,10 @@ from torch import Tensor
 from lmbook.errors import InputError
 from lmbook.files import atomic_write, read_sealed, sha256, write_sealed
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.models.tensor_files import read_tensors, write_tensors
 from lmbook.text import LanguageData
 from lmbook.text.tokenizers import AnyTokenizer, load_tokenizer
 from lmbook.training import run_files
-from lmbook.training.tensor_files import read_tensors, write_tensors
 
 WEIGHTS, CONFIG, TOKENIZER, METRICS = (
     "model.safetensors",

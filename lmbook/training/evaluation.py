@@ -8,14 +8,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lmbook.models.gpt import GPT
 from lmbook.models.lstm import LSTMLanguageModel, State
 from lmbook.text import ContiguousBatches
 from lmbook.training.devices import one_thread
+
+LanguageModel = LSTMLanguageModel | GPT  # what is trained and evaluated
 
 # Windows are long, since no gradient is kept; rows are long, so that few are guessed
 # wrong, and enough for the matrix products to be quick.
 WINDOW, ROW, MOST_ROWS = 256, 2048, 64
 MEMORY = 512  # tokens from which the memory at a row's end is guessed
+MOST_TOKENS = 2**14  # that a Transformer reads at once
 
 
 class Diverged(ArithmeticError):
@@ -23,12 +27,54 @@ class Diverged(ArithmeticError):
 
 
 @torch.no_grad()
-def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
+def evaluate(model: LanguageModel, ids: NDArray[np.int64]) -> float:
     """Mean nats per token over ``ids``, read once from beginning to end.
 
     The state is carried through the whole text; the first token, which nothing
     precedes, is given, every other is predicted.  Raises ``Diverged`` where the
     mean is not a finite number.
+    """
+    was_training = model.training
+    model.eval()
+    nats = _in_windows(model, ids) if isinstance(model, GPT) else _in_rows(model, ids)
+    model.train(was_training)
+    if not math.isfinite(nats):
+        raise Diverged(f"the loss on this text is {nats}: the weights are unusable")
+    return nats / (len(ids) - 1)
+
+
+def _in_windows(model: GPT, ids: NDArray[np.int64]) -> float:
+    """Nats of all predictions of a model that sees so much of a text at a time.
+
+    Read on token by token, it forgets the older half whenever its context is full.
+    So the text falls into windows of the context's length, each of which begins with
+    the newer half of the one before, where nothing is predicted anew.
+    """
+    length, known = model.context_length, model.context_length // 2
+    step = length - known
+    nats = _of_windows(model, ids[None, : known + 1])
+    count = max(0, (len(ids) - 1 - length) // step + 1)  # of whole windows
+    starts = step * np.arange(count)[:, None]
+    rows = max(1, MOST_TOKENS // length)
+    for first in range(0, count, rows):
+        places = starts[first : first + rows] + np.arange(length + 1)
+        nats += _of_windows(model, ids[places], known)
+    rest = ids[step * count :]
+    if len(rest) > known + 1:
+        nats += _of_windows(model, rest[None], known)
+    return nats
+
+
+def _of_windows(model: GPT, windows: NDArray[np.int64], known: int = 0) -> float:
+    """Nats of predictions in windows (rows, tokens), the first ``known`` left out."""
+    device = next(model.parameters()).device
+    tokens = torch.tensor(windows, device=device)
+    hidden, _ = model.hidden(tokens[:, :-1])
+    return model.score(hidden[:, known:], tokens[:, known + 1 :], "sum").item()
+
+
+def _in_rows(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
+    """Nats of all predictions of a model that remembers.
 
     One row after the other would be slow.  So the text is cut into rows that are
     read side by side, each from where the row before ends.  What a model remembers
@@ -37,8 +83,6 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
     an LSTM forgets what is long past, once is mostly enough; n rows always agree
     after n times.
     """
-    was_training = model.training
-    model.eval()
     rows = min(max(1, (len(ids) - 1) // ROW), MOST_ROWS)
     batches = ContiguousBatches(ids, rows, WINDOW)
     begins: State | None = None
@@ -55,10 +99,7 @@ def evaluate(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> float:
         last = tuple((h[:, -1:], c[:, -1:]) for h, c in ends)
         more, _ = _read(model, ContiguousBatches(rest, 1, WINDOW), last)
         nats += more
-    model.train(was_training)
-    if not math.isfinite(nats):
-        raise Diverged(f"the loss on this text is {nats}: the weights are unusable")
-    return nats / (len(ids) - 1)
+    return nats
 
 
 def _read(

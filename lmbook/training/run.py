@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from lmbook.errors import InputError
 from lmbook.models.losses import activation_penalty
-from lmbook.models.lstm import LSTMLanguageModel, State
+from lmbook.models.lstm import State
 from lmbook.text import ContiguousBatches
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import best_device, uses_bf16
 from lmbook.training.distributed import Ranks, count, rank
+from lmbook.training.evaluation import LanguageModel
 from lmbook.training.optimizers import Average, build_optimizer, copy_of, put
 from lmbook.training.progress import History
 
@@ -51,14 +52,15 @@ class Place:
 class Objective(nn.Module):
     """The loss of a window, as one module that several processes can share."""
 
-    def __init__(self, model: LSTMLanguageModel, config: TrainConfig) -> None:
+    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
 
     def forward(
-        self, ids: Tensor, targets: Tensor, state: State | None
-    ) -> tuple[Tensor, Tensor, State]:
-        """What is minimised, the nats per token in it, and the state afterwards."""
+        self, ids: Tensor, targets: Tensor, state: Any
+    ) -> tuple[Tensor, Tensor, Any]:
+        """What is minimised, the nats per token in it, and the state afterwards: of
+        the model's own kind."""
         config, device = self.config, ids.device.type
         bf16 = uses_bf16(config.precision, ids.device)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
@@ -80,7 +82,7 @@ class Run:
     """
 
     def __init__(
-        self, model: LSTMLanguageModel, data: Texts, config: TrainConfig, ranks: Ranks
+        self, model: LanguageModel, data: Texts, config: TrainConfig, ranks: Ranks
     ) -> None:
         self.model, self.data, self.config, self.ranks = model, data, config, ranks
         self.batches = _batches(data, config)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lmbook.errors import InputError
 from lmbook.files import read_sealed, sha256, write_sealed
-from lmbook.training.tensor_files import read_tensors, write_tensors
+from lmbook.models.tensor_files import read_tensors, write_tensors
 
 RUN, SETTINGS, LOCK = "run", "settings.json", "lock"
 NUMBERED = re.compile(r"checkpoint-(\d+)\.json")

@@ -1,4 +1,4 @@
-"""Train a recurrent language model on one long text.  Taught in section 5.2."""
+"""Train a language model on one long text.  Taught in section 5.2."""
 
 import math
 from contextlib import nullcontext
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from lmbook.models.lstm import LSTMLanguageModel, detach
+from lmbook.models.lstm import detach
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import exact_float32, seed_generators, seeded
 from lmbook.training.distributed import join
-from lmbook.training.evaluation import Diverged, evaluate
+from lmbook.training.evaluation import Diverged, LanguageModel, evaluate
 from lmbook.training.optimizers import put
 from lmbook.training.progress import Bar, History
 from lmbook.training.run import Run, Texts
@@ -21,7 +21,7 @@ from lmbook.training.signals import Interrupted, Stop, stop_signals
 
 
 def train(
-    model: LSTMLanguageModel,
+    model: LanguageModel,
     data: Texts,
     config: TrainConfig | None = None,
     *,
@@ -30,8 +30,9 @@ def train(
     """Train ``model`` in place on ``data.train``; return what was measured.
 
     Truncated back-propagation through time: the text is read window by window; the
-    state goes on from window to window, the gradient does not.  In the end the model
-    has the weights of the best evaluation.  Under torchrun all processes call this
+    state goes on from window to window, the gradient does not.  (A Transformer has no
+    state in training: it sees each window alone.)  In the end the model has the
+    weights of the best evaluation.  Under torchrun all processes call this
     alike (:mod:`lmbook.training.distributed`).
 
     With a ``folder`` (:class:`lmbook.training.run_folder.RunFolder`, held open by

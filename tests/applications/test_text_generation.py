@@ -10,7 +10,9 @@ from lmbook.applications import TextGenerator
 from lmbook.errors import InputError
 from lmbook.generation import beam_search, generate
 from lmbook.generation.sampling import Sampling
+from lmbook.models.gpt import GPT, GPTConfig
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.text.bpe_rules import Rules
 from lmbook.text.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 from lmbook.training import checkpoint
 
@@ -49,6 +51,29 @@ def test_the_text_is_what_the_model_adds_to_the_prompt(generator, prompt):
     text = generator.generate_text(prompt, 12, temperature=0.9, top_p=0.8, seed=7)
     before = tokenizer.decode(ids)
     assert before + text == tokenizer.decode(ids + new)
+
+
+def test_a_published_model_with_its_tokenizer(tmp_path):
+    """It may know more ids than its tokenizer, and begin with a token of its own."""
+    trained = BPETokenizer.train(TEXT, 280, ["<|begin|>"])
+    tokenizer = BPETokenizer(
+        trained._names,
+        trained._learned,
+        trained.special_tokens,
+        Rules("llama3", ignore_merges=True, begin="<|begin|>"),
+    )
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(len(tokenizer) + 500, 16, 12, 2, 3, init_std=0.5))
+    model.save_pretrained(tmp_path)
+    tokenizer.save(tmp_path / "tokenizer.json")
+
+    generator = TextGenerator.load(tmp_path)
+    assert isinstance(generator.model, GPT)
+    assert tokenizer.tokens[generator.start] == b"<|begin|>"
+    text = generator.generate_text("the sun", 40, temperature=2.0, min_p=0.0)
+    assert len(text) > 10
+    assert generator.generate_text("the sun", 5, beams=3)
+    assert generator.score("the cat sees the sun .") > 1
 
 
 def test_words_are_joined_to_the_prompt_with_a_space():

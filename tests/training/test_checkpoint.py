@@ -21,12 +21,13 @@ from safetensors.torch import load_file, save_file
 
 from lmbook.errors import InputError
 from lmbook.files import sha256, write_sealed
+from lmbook.models import tensor_files
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.models.tensor_files import NotFinite, read_tensors, write_tensors
 from lmbook.text.data import LanguageData
 from lmbook.text.tokenizers import WordTokenizer
-from lmbook.training import TrainConfig, checkpoint, tensor_files
+from lmbook.training import TrainConfig, checkpoint
 from lmbook.training.run_folder import RunFolder
-from lmbook.training.tensor_files import NotFinite, read_tensors, write_tensors
 
 CONFIG = LSTMConfig(vocab_size=11, embedding_size=6, hidden_size=8, num_layers=2)
 TOKENIZER = WordTokenizer(["<unk>", *map(str, range(10))])

@@ -21,8 +21,12 @@ class NotFinite(ArithmeticError):
     """Numbers that were to be saved are no longer finite: training has diverged."""
 
 
-def write_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write ``tensors`` whole or not at all.
+def write_tensors(
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write ``tensors`` whole or not at all, and ``metadata`` into the file's head.
 
     They may lie on a GPU, need not be contiguous, and may share memory: each is
     written in full.  Raises ``NotFinite`` for a NaN or an infinity among them, before
@@ -41,7 +45,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
         taken.add(storage)
     try:
         with atomic_write(path) as temporary:
-            save_file(ready, temporary)
+            save_file(ready, temporary, metadata)
     except SafetensorError as error:
         number = ERROR_NUMBER.search(str(error))
         if number is None:
