@@ -25,6 +25,7 @@ from lmbook.training.presets import PRESETS, new_model
 SEED = 0
 SPEED_OF = ("article", "zaremba-medium", "zaremba-large", "awd-lstm")
 LONG_RUN = "awd-lstm"
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 def multiplied_weights(config: LSTMConfig) -> int:
@@ -68,7 +69,7 @@ def speed(
     config = dataclasses.replace(PRESETS[name].train, device=device.type)
     weights = multiplied_weights(sizes)
     row: dict[str, Any] = {"preset": name, "parameters": sizes.num_parameters}
-    for precision, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
+    for precision, dtype in PRECISIONS.items():
         exact = dataclasses.replace(config, precision=precision)
         rate = tokens_per_second(sizes, exact, data, steps)
         share = 6 * weights * rate / product_rate(device, dtype, *_small(device))

@@ -34,16 +34,20 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 
     "auto" does so on a GPU that has the instructions, "fast" on a CPU that has them
     too, where results then differ from those of another CPU; without them bfloat16
-    is slower than float32.
+    is slower than float32.  "bf16" raises ``InputError`` on a CPU whose vectors have
+    fewer than 512 bits: PyTorch has no LSTM in bfloat16 there, and slow products.
     """
     if precision in ("auto", "fast") and device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    if precision == "fast" and device.type == "cpu":
-        return (
-            torch.cpu._is_avx512_bf16_supported()
-            # What environment variables forbid to use is not there.
-            and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
+    if device.type == "cpu" and precision in ("fast", "bf16"):
+        # What environment variables forbid to use is not there.
+        can = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if precision == "bf16" and not can:
+            raise InputError(
+                "this CPU does not compute in bfloat16 (that takes AVX-512); here "
+                "precision must be one of auto, fast, float32"
+            )
+        return can and (precision == "bf16" or torch.cpu._is_avx512_bf16_supported())
     return precision == "bf16"
 
 

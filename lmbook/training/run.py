@@ -52,18 +52,17 @@ class Place:
 class Objective(nn.Module):
     """The loss of a window, as one module that several processes can share."""
 
-    def __init__(self, model: LanguageModel, config: TrainConfig) -> None:
+    def __init__(self, model: LanguageModel, config: TrainConfig, bf16: bool) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.bf16 = model, config, bf16
 
     def forward(
         self, ids: Tensor, targets: Tensor, state: Any
     ) -> tuple[Tensor, Tensor, Any]:
         """What is minimised, the nats per token in it, and the state afterwards: of
         the model's own kind."""
-        config, device = self.config, ids.device.type
-        bf16 = uses_bf16(config.precision, ids.device)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        config = self.config
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.bf16):
             hidden, state = self.model.hidden(ids, state)
             dropped = self.model.dropped(hidden)
             nats = self.model.score(dropped, targets)
@@ -87,8 +86,9 @@ class Run:
         self.model, self.data, self.config, self.ranks = model, data, config, ranks
         self.batches = _batches(data, config)
         self.parts = _parts(ranks, config)  # rows of the batch, each with a state
+        bf16 = uses_bf16(config.precision, ranks.device)
         model.to(ranks.device).train()
-        self.objective = ranks.wrap(Objective(model, config))
+        self.objective = ranks.wrap(Objective(model, config, bf16))
         self.optimizer = build_optimizer(model, config)
         self.average = Average(
             model, config.horizon if config.average == "ema" else None
@@ -265,10 +265,12 @@ def check(data: Texts, config: TrainConfig) -> None:
     """``InputError`` if a :class:`Run` cannot begin: now, and not after an hour.
 
     The text is too short to train on or to validate with, the batch too small to
-    divide, or the device missing.
+    divide, or the device missing, or it does not compute in this precision.
     """
     _batches(data, config)
-    _parts(Ranks(rank(), count(), best_device(config.device)), config)
+    device = best_device(config.device)
+    _parts(Ranks(rank(), count(), device), config)
+    uses_bf16(config.precision, device)
 
 
 def _batches(data: Texts, config: TrainConfig) -> ContiguousBatches:

@@ -1,5 +1,7 @@
 """Which device, and how exactly it computes."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -24,13 +26,15 @@ def test_devices():
 def test_bf16_where_it_was_asked_for_or_is_quick(monkeypatch, has_it):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_it)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    can = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     found = {
         (precision, kind): uses_bf16(precision, torch.device(kind))
         for precision in ("auto", "fast", "float32", "bf16")
         for kind in ("cpu", "cuda")
+        if can or (precision, kind) != ("bf16", "cpu")
     }
     # Whether oneDNN may use it depends on this machine and its environment.
-    on_cpu = has_it and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    on_cpu = has_it and can
     assert found == {
         ("auto", "cpu"): False,
         ("auto", "cuda"): has_it,
@@ -38,9 +42,17 @@ def test_bf16_where_it_was_asked_for_or_is_quick(monkeypatch, has_it):
         ("fast", "cuda"): has_it,
         ("float32", "cpu"): False,
         ("float32", "cuda"): False,
-        ("bf16", "cpu"): True,
         ("bf16", "cuda"): True,
-    }
+    } | ({("bf16", "cpu"): True} if can else {})
+
+
+def test_bf16_on_a_cpu_that_does_not_compute_in_it(monkeypatch):
+    without = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", without)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    with pytest.raises(InputError, match="takes AVX-512.*auto, fast, float32"):
+        uses_bf16("bf16", CPU)
+    assert not uses_bf16("fast", CPU)
 
 
 def test_draws_from_a_seed_and_gives_the_generator_back():

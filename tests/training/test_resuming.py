@@ -54,8 +54,9 @@ KINDS = {
         "activation": 2.0,
         "slowness": 1.0,
     },
-    "bf16": {"precision": "bf16"},
 }
+if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    KINDS["bf16"] = {"precision": "bf16"}
 
 
 class Killed(Exception):

@@ -328,6 +328,10 @@ def test_what_cannot_be_trained_on_is_named_before(data, options, message):
     assert torch.equal(model.output.weight, before)
 
 
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    reason="this CPU does not compute in bfloat16",
+)
 def test_bf16_learns_the_same_up_to_its_rounding(data):
     results = {}
     for precision in ("float32", "bf16"):
@@ -337,6 +341,17 @@ def test_bf16_learns_the_same_up_to_its_rounding(data):
         assert model.output.weight.dtype == torch.float32
     assert results["bf16"] != results["float32"]
     assert results["bf16"] == pytest.approx(results["float32"], abs=0.03)
+
+
+def test_bf16_is_refused_where_the_cpu_does_not_compute_in_it(data, monkeypatch):
+    without = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", without)
+    model = new_model(CONFIG, seed=0)
+    before = model.output.weight.detach().clone()
+    for act in (check, lambda *args: train(model, *args)):
+        with pytest.raises(InputError, match="does not compute in bfloat16"):
+            act(data, replace(precision="bf16"))
+    assert torch.equal(model.output.weight, before)
 
 
 def test_speed_is_that_of_training_alone(data, monkeypatch):
