@@ -1,8 +1,10 @@
 """From the first's weights, on the answers alone, all of them or LoRA's."""
 
+import copy
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from lmbook.training import Diverged, TrainConfig
 from lmbook.training.examples import ExampleEncoder, answer_loss, batch_of
 from lmbook.training.finetuning import FineTunedModel, answer_nats
 from lmbook.training.pretraining import PretrainedModel
+from lmbook.training.schedules import learning_rate
 from lmbook.training.tuning import plain_copy
 
 LETTERS = "abcdefghij"
@@ -43,6 +46,30 @@ def test_it_learns_the_task(learned, method):
     assert model.losses[-1] < 0.7 * model.losses[0]
     assert answer_nats(model, TASK) < 0.7 * answer_nats(learned, TASK)
     assert not model.model.training
+
+
+def test_it_is_a_loop_written_out(learned):
+    """Batches drawn anew, the rate of the schedule, the gradient clipped."""
+    config = dataclasses.replace(TRAIN, optimizer="sgd", clip_norm=0.5, warmup=0.3)
+    model = FineTunedModel(learned, train=config).fit(TASK, 3)
+    plain = copy.deepcopy(learned.model).train()
+    encoder = ExampleEncoder(learned.tokenizer, 17)
+    examples = [encoder.example(*pair) for pair in TASK]
+    drawn, step = np.random.default_rng(config.seed), 0
+    for epoch in range(3):
+        order = drawn.permutation(25)
+        for part in (order[:7], order[7:13], order[13:19], order[19:]):
+            batch = batch_of([examples[i] for i in part], "cpu")
+            answer_loss(plain, batch).backward()
+            torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
+            rate = learning_rate(config, step / 12, epoch)
+            with torch.no_grad():
+                for p in plain.parameters():
+                    p -= rate * (p.grad + config.weight_decay * p)
+                    p.grad = None
+            step += 1
+    for a, b in zip(plain.parameters(), model.model.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
