@@ -72,6 +72,15 @@ def test_it_is_a_loop_written_out(learned):
         assert torch.allclose(a, b, atol=1e-6)
 
 
+def test_in_bfloat16_it_learns_about_the_same(learned):
+    train = dataclasses.replace(TRAIN, precision="bf16")
+    model = FineTunedModel(learned, "lora", lora=LORA, train=train).fit(TASK, 4)
+    expected = tuned(learned, "lora", 4).losses
+    assert model.losses != expected
+    assert model.losses == pytest.approx(expected, rel=0.05)
+    assert {p.dtype for p in model.model.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_the_pretrained_model_is_left_as_it_was(learned, method):
     before, expected = weights_of(learned.model), learned.model(ids_of(learned))[0]
