@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from lmbook.models.gpt import GPT, GPTConfig
+from lmbook.text.tokenizers import CharTokenizer
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -25,6 +28,16 @@ def data():
         ids.append((ids[-1] * 3 + ids[-2]) % 10 + 1)
     array = np.array(ids, np.int64)
     return SimpleNamespace(train=array[:1200], valid=array[1200:1400])
+
+
+@pytest.fixture
+def learned():
+    """A model and its tokenizer: what others learn on from.  Its weights are large, so
+    that everything it reads has an effect."""
+    tokenizer = CharTokenizer.train("abcdefghij?=\n")
+    torch.manual_seed(0)
+    config = GPTConfig(len(tokenizer), 17, 12, 2, 3, tied=False, init_std=0.3)
+    return SimpleNamespace(model=GPT(config).eval(), tokenizer=tokenizer)
 
 
 class MemoryFolder:
