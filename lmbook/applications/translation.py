@@ -46,10 +46,10 @@ class Translator:
     >>> translator.translate("Good morning, Anna!", target_language="zh")
     '早上好，安娜！'
 
-    A text is translated line by line and sentence by sentence, each by itself; one of
-    more than 100 tokens is cut into pieces of so many.  So the time grows with the
-    text's length, and no text is too long.  White space alone, and nothing, come back
-    as the empty text (lines stay lines).
+    A text is translated line by line and sentence by sentence, each by itself but an
+    answer, which needs its question; one of more than 100 tokens is cut into pieces of
+    so many.  So the time grows with the text's length, and no text is too long.  White
+    space alone, and nothing, come back as the empty text (lines stay lines).
 
     Tokens are bytes in the end, so no character is unknown; but of one that it never
     saw in training the model knows nothing, and what it writes in its place is a
@@ -200,8 +200,16 @@ class Translator:
 
 
 def _sentences(line: str) -> list[str]:
-    """The sentences of a line, white space around them gone."""
-    return [part.strip() for part in BOUNDARY.split(line) if part.strip()]
+    """The sentences of a line, white space around them gone; what follows a question
+    stays with it."""
+    found: list[str] = []
+    for part in BOUNDARY.split(line):
+        if found and found[-1].endswith(("?", "？")):
+            between = " " if found[-1].endswith("?") else ""
+            found[-1] += between + part.strip()
+        elif part.strip():
+            found.append(part.strip())
+    return found
 
 
 def _most(piece: Sequence[int]) -> int:

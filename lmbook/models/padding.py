@@ -49,13 +49,17 @@ class Padded:
         places = torch.arange(self.ids.shape[1], device=self.ids.device)
         return places < self.lengths[:, None]
 
+    @property
+    def backwards(self) -> Tensor:
+        """Which place comes next when every row is read from its end, (batch, seq_len);
+        padding stays where it is."""
+        places = torch.arange(self.ids.shape[1], device=self.ids.device)
+        return torch.where(self.mask, self.lengths[:, None] - 1 - places, places)
+
     def reversed(self) -> Self:
         """Every row backwards, its padding still behind it.
 
         >>> Padded.of([[1, 2, 3], [4, 5]]).reversed().ids.tolist()
         [[3, 2, 1], [5, 4, 0]]
         """
-        places = torch.arange(self.ids.shape[1], device=self.ids.device)
-        turned = self.lengths[:, None] - 1 - places
-        places = torch.where(self.mask, turned, places)  # (batch, seq_len)
-        return type(self)(self.ids.gather(1, places), self.lengths)
+        return type(self)(self.ids.gather(1, self.backwards), self.lengths)

@@ -84,6 +84,8 @@ class Encoder(SequenceEncoder):
         memory, state = self._read(x, source.lengths.cpu())
         if self.residual:
             memory = memory + x
+        if self.reverse:  # each place is where its token stands again
+            memory = memory.gather(1, source.backwards[..., None].expand_as(memory))
         if self.lstm.bidirectional:  # (2 · num_layers, batch, size / 2) side by side
             h, c = (torch.cat([s[0::2], s[1::2]], dim=-1) for s in state)
             state = h, c

@@ -9,12 +9,11 @@ from collections.abc import Iterable
 
 from lmbook.errors import InputError
 from lmbook.text.bpe import BPETokenizer
+from lmbook.text.pair_batches import IdPair
 from lmbook.text.pairs import Pairs
 
 LANGUAGES = ("en", "zh")  # in the order of a pair
 END = "<|end|>"  # the last token of every target
-
-IdPair = tuple[list[int], list[int]]
 
 
 def begin(language: str) -> str:
@@ -30,7 +29,7 @@ def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
     """Byte pairs of both languages, at most ``vocab_size`` tokens.
 
     Chinese writes no spaces, and what often stands together there need not be a word
-    (上周那位 is three).  So it merges within words alone, as jieba finds them; a text
+    (上周那位 is two).  So it merges within words alone, as jieba finds them; a text
     that is encoded needs no jieba.  What ``pairs`` do not have is read byte by byte.
     """
     import jieba
@@ -64,7 +63,7 @@ def encode_pairs(
     A target's ids begin with its language and end with ``<|end|>``.
     """
     special = tokenizer.special_tokens
-    found = []
+    found: list[IdPair] = []
     for pair in pairs:
         english, chinese = map(tokenizer.encode, pair)
         found.append((english, [special[begin("zh")], *chinese, special[END]]))

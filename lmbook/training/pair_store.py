@@ -10,7 +10,6 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,14 +17,16 @@ from lmbook.errors import InputError
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
 from lmbook.text.bpe import BPETokenizer
 from lmbook.text.microworld import MicroWorld
+from lmbook.text.pair_batches import PairData
 from lmbook.text.pair_tokens import encode_pairs, pair_tokenizer
 from lmbook.text.pairs import Pairs
 from lmbook.training import checkpoint, store
 from lmbook.training.config import TrainConfig
-from lmbook.training.pair_batches import PairData
 from lmbook.training.pair_files import load_pair_model, save_pair_model
 from lmbook.training.pairs import train_pairs
 from lmbook.training.progress import History
+
+VERSIONS = (*store.VERSIONS, "jieba")  # jieba's words shape the vocabulary
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,27 @@ class PairSetup:
 
 
 TRANSLATOR = PairSetup(
-    num_pairs=40_000,
+    num_pairs=30_000,
     valid_pairs=400,
-    vocab_size=3000,
+    vocab_size=4200,
     model=Seq2SeqConfig(
-        3000,
-        3000,
+        4200,
+        4200,
         architecture="attention",
         size=128,
         bidirectional=True,
+        residual=True,
         tied=True,
     ),
     train=TrainConfig(
         batch_size=32,
         optimizer="adamw",
-        learning_rate=5e-3,
+        learning_rate=8e-3,
         betas=(0.9, 0.98),
         weight_decay=0.01,
+        schedule="linear",
         warmup=0.05,
-        final=0.02,
+        final=0.0,
         epochs=1,
         evaluations=2,
     ),
@@ -79,9 +82,13 @@ class TrainedPairs(NamedTuple):
 
 
 def microworld_pairs(number: int, seed: int, split: str = "train") -> Pairs:
-    """So many sentences (English, Chinese) of the artificial world."""
-    found = islice(MicroWorld("en", split).pairs("sentences", seed), number)
-    return [(pair.source.text, pair.target.text) for pair in found]
+    """So many sentences (English, Chinese) of the artificial world, no pair twice."""
+    found: dict[tuple[str, str], None] = {}
+    stream = MicroWorld("en", split).pairs("sentences", seed)
+    while len(found) < number:
+        pair = next(stream)
+        found[pair.source.text, pair.target.text] = None
+    return list(found)
 
 
 def trained_pairs(setup: PairSetup = TRANSLATOR) -> TrainedPairs:
@@ -138,6 +145,6 @@ def _key(setup: PairSetup) -> str:
     about = dataclasses.asdict(setup)
     for name in store.NOT_HASHED:
         del about["train"][name]
-    versions = {name: store._version(name) for name in store.VERSIONS}
+    versions = {name: store._version(name) for name in VERSIONS}
     content = {"code": store._code(), "versions": versions, "setup": about}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

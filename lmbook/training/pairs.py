@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lmbook.errors import InputError
 from lmbook.models.padding import Padded
 from lmbook.models.translation_model import Seq2Seq
+from lmbook.text.pair_batches import IdPair, PairData, bucketed, num_batches
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import (
     best_device,
@@ -23,7 +24,6 @@ from lmbook.training.devices import (
 )
 from lmbook.training.evaluation import Diverged
 from lmbook.training.optimizers import Average, build_optimizer, copy_of, put
-from lmbook.training.pair_batches import IdPair, PairData, bucketed, num_batches
 from lmbook.training.progress import Bar, History
 from lmbook.training.schedules import learning_rate
 
@@ -40,7 +40,7 @@ def train_pairs(
     """Train ``model`` in place on ``data.train``; return what was measured.
 
     An epoch takes every pair once, in batches of near lengths
-    (:func:`lmbook.training.pair_batches.bucketed`).  In the end the model has the
+    (:func:`lmbook.text.pair_batches.bucketed`).  In the end the model has the
     weights of the best evaluation, or their running mean where ``config.average`` is
     "ema".  Order and dropout depend on ``config.seed`` alone; on a CPU the weights
     are then the same to the bit, unless a limit in minutes ends the training.

@@ -13,9 +13,9 @@ from lmbook.generation import beam_search
 from lmbook.models.encoder_decoder import Conditioned
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
 from lmbook.text.bpe import BPETokenizer
+from lmbook.text.pair_batches import PairData
 from lmbook.text.pair_tokens import encode_pairs, pair_tokenizer
 from lmbook.training import TrainConfig
-from lmbook.training.pair_batches import PairData
 from lmbook.training.pair_files import save_pair_model
 from lmbook.training.pairs import train_pairs
 
@@ -60,11 +60,26 @@ def test_both_directions(translator, beams):
 
 
 def test_texts_sentence_by_sentence(translator):
-    chinese = "你好，世界！猫睡觉。\n\n  它是鸟吗？狗唱歌。 \n"
-    english = "Hello, world! The cat sleeps.\n\nIs it a bird? The dog sings.\n"
+    chinese = "你好，世界！猫睡觉。\n\n  狗唱歌。它是鸟吗？ \n"
+    english = "Hello, world! The cat sleeps.\n\nThe dog sings. Is it a bird?\n"
     assert translator.translate(chinese) == english
-    expected = "你好，世界！猫睡觉。\n\n它是鸟吗？狗唱歌。\n"
+    expected = "你好，世界！猫睡觉。\n\n狗唱歌。它是鸟吗？\n"
     assert translator.translate(english, "zh") == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Is it? Yes.  It is! Good.", ["Is it? Yes.", "It is!", "Good."]),
+        ("是吗？是的。好！", ["是吗？是的。", "好！"]),
+        ("他说：“好。”她走了。 3.5 m", ["他说：“好。”她走了。", "3.5 m"]),
+        ("Is it?", ["Is it?"]),
+        ("猫睡觉", ["猫睡觉"]),
+        ("  ", []),
+    ],
+)
+def test_where_sentences_end(line, expected):
+    assert translation._sentences(line) == expected
 
 
 def test_together_and_alone(translator):
@@ -130,7 +145,8 @@ def test_beams_search_by_log_probability_over_length():
     text = translator.translate("猫唱歌。", beams=4)
     assert text == tokenizer.decode(i for i in best[0].ids if i != end)
     assert best[0].score == pytest.approx(best[0].log_prob / len(best[0].ids))
-    assert best[0].score >= beam_search(given, [first], 20, 1, end=end)[0].score
+    greedy = beam_search(given, [first], 20, 1, end=end)[0].score
+    assert best[0].score >= greedy - 1e-6
 
 
 @pytest.mark.parametrize("architecture", ["attention", "transformer"])

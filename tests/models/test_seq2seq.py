@@ -136,7 +136,8 @@ def test_the_encoder_ends_where_a_row_ends(reverse):
         state = torch.zeros(2, 1, SIZE, dtype=torch.float64).unbind()
         for t, token in enumerate(row[::-1] if reverse else row):
             state = cell(encoder.embedding(torch.tensor([token])), state)
-            assert torch.allclose(encoded.memory[i, t], state[0][0], atol=1e-13)
+            place = len(row) - 1 - t if reverse else t
+            assert torch.allclose(encoded.memory[i, place], state[0][0], atol=1e-13)
         for found, expected in zip(encoded.state, state, strict=True):
             assert torch.allclose(found[0, i], expected[0], rtol=0, atol=1e-13)
 

@@ -88,6 +88,9 @@ def test_pairs_of_the_world():
     for english, chinese in pairs:
         assert english.isascii()
         assert not chinese.isascii()
+    many = microworld_pairs(2000, seed=5)
+    assert len(set(many)) == 2000
+    assert many[:3] == pairs
 
 
 # ---- files ---------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import torch
 
 from lmbook.errors import InputError
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
+from lmbook.text.pair_batches import PairData, bucketed, num_batches
 from lmbook.training import Diverged, TrainConfig
-from lmbook.training.pair_batches import PairData, bucketed, num_batches
 from lmbook.training.pairs import evaluate_pairs, train_pairs
 
 VOCAB, BEGIN = 13, 12
