@@ -29,7 +29,8 @@ class Alignment(NamedTuple):
     """A translation and where it came from.
 
     ``weights`` (num_layers, num_heads, target's tokens, source's tokens): row t says
-    how much the token t of the target takes from each of the source's.
+    how much the token t of the target takes from each of the source's.  A token that
+    is a part of a character is written U+FFFD.
     """
 
     source: list[str]

@@ -46,7 +46,7 @@ class PairSetup:
 
 
 TRANSLATOR = PairSetup(
-    num_pairs=30_000,
+    num_pairs=36_000,
     valid_pairs=400,
     vocab_size=4200,
     model=Seq2SeqConfig(
@@ -59,9 +59,9 @@ TRANSLATOR = PairSetup(
         tied=True,
     ),
     train=TrainConfig(
-        batch_size=32,
+        batch_size=64,
         optimizer="adamw",
-        learning_rate=8e-3,
+        learning_rate=1e-2,
         betas=(0.9, 0.98),
         weight_decay=0.01,
         schedule="linear",
