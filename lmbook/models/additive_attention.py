@@ -1,0 +1,51 @@
+r"""Additive attention: a small network says how well a query and a place fit.
+
+Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and
+Translate" (2014), section 3.1 and appendix A.1.2.  Taught in section 3.4.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class AdditiveAttention(nn.Module):
+    r"""A mean of the places of a source, weighted by what is asked for.
+
+    With a query :math:`s` (the decoder's state) and places :math:`h_1 \dots h_S`,
+
+    .. math::
+        e_j &= v^\top \tanh(W s + U h_j + b)
+            \quad\text{how well they fit (A.1.2)}\\
+        \alpha_j &= \frac{\exp e_j}{\sum_{k} \exp e_k}
+            \quad\text{over real places: equation (6)}\\
+        c &= \sum_j \alpha_j h_j \quad\text{the context: equation (5)}
+
+    All vectors have ``size`` entries.  :math:`U h_j + b` is the same for every query:
+    :meth:`keys` computes it once for a source.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(size, size, bias=False)  # W
+        self.key = nn.Linear(size, size)  # U, b
+        self.score = nn.Linear(size, 1, bias=False)  # v
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """:math:`U h_j + b` of every place: both (batch, S, size)."""
+        return self.key(memory)
+
+    def forward(
+        self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Contexts (batch, size) and weights (batch, S) of queries (batch, size).
+
+        ``memory`` holds the places, (batch, S, size); ``mask``, bool (batch, S), says
+        which of them are no padding: the others get a weight of exactly 0.
+        """
+        # e_j = v · tanh(W s + U h_j + b)
+        fit = self.score(torch.tanh(self.query(query)[:, None] + keys))[..., 0]
+        # α = softmax(e), padding left out
+        weights = fit.masked_fill(~mask, -torch.inf).softmax(-1)
+        # c = Σ_j α_j h_j
+        context = (weights[:, None].to(memory.dtype) @ memory)[:, 0]
+        return context, weights

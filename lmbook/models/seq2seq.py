@@ -1,0 +1,196 @@
+r"""Sequence to sequence with LSTMs: through one vector, or with attention.
+
+Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks" (2014):
+one LSTM reads the source, and another begins to write the target where the first one
+ended.  All that it knows of the source is that one state, however long the source is.
+Bahdanau, Cho & Bengio (2014) let the decoder look back at every place instead
+(:mod:`lmbook.models.additive_attention`).  Taught in section 3.4.
+
+>>> encoded = Encoder(vocab_size=1000, size=100).encode([5, 7, 3])
+>>> Decoder(vocab_size=1000, size=100).decode(encoded)  # untrained: any ids
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from lmbook.errors import InputError
+from lmbook.models.additive_attention import AdditiveAttention
+from lmbook.models.encoder_decoder import (
+    END,
+    Encoded,
+    SequenceDecoder,
+    SequenceEncoder,
+)
+from lmbook.models.padding import Padded
+
+__all__ = ["END", "Decoder", "Encoded", "Encoder", "LSTMState", "Padded"]
+
+
+@dataclass(frozen=True)
+class LSTMState:
+    """Where a decoder stands: its memory, and the source that it may look at."""
+
+    h: Tensor  # (num_layers, batch, size)
+    c: Tensor
+    memory: Tensor  # (batch, S, size): the places of the source
+    keys: Tensor  # (batch, S, size): the same as attention compares them
+    mask: Tensor  # (batch, S)
+
+
+class Encoder(SequenceEncoder):
+    """An LSTM that reads a source; the state that it ends in is the source's vector.
+
+    With ``bidirectional`` a second one reads it from the end, each of size / 2, and
+    every place knows what stands on both sides of it (Bahdanau et al. 2014, section
+    3.2; with GRUs).  ``reverse`` reads the source backwards, so that its first words
+    are near the target's first (Sutskever et al. 2014, section 3.3).  ``residual``
+    adds each word's vector to what the LSTM gives at its place (as between the layers
+    of Wu et al. 2016, section 3.1): what attention finds there says at once which word
+    it is, and a dictionary is learned sooner.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        size: int = 100,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        reverse: bool = False,
+        residual: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(vocab_size, size)
+        if bidirectional and size % 2:
+            raise InputError(f"two directions need an even size, got {size}")
+        self.reverse, self.residual, self.dropout = reverse, residual, dropout
+        self.lstm = nn.LSTM(
+            size,
+            size // 2 if bidirectional else size,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
+        )
+
+    def forward(self, source: Padded) -> Encoded:
+        if self.reverse:
+            source = source.reversed()
+        x = self.embedding(source.ids)  # (batch, seq_len, size)
+        x = dropout(x, self.dropout, self.training)
+        memory, state = self._read(x, source.lengths.cpu())
+        if self.residual:
+            memory = memory + x
+        if self.reverse:  # each place is where its token stands again
+            memory = memory.gather(1, source.backwards[..., None].expand_as(memory))
+        if self.lstm.bidirectional:  # (2 · num_layers, batch, size / 2) side by side
+            h, c = (torch.cat([s[0::2], s[1::2]], dim=-1) for s in state)
+            state = h, c
+        return Encoded(memory, source.mask, state)
+
+    def _read(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What the LSTM gives at every place of x (batch, seq_len, size), and h and c
+        after each row's last token."""
+        if int(lengths.min()) == x.shape[1]:  # no padding: one quick operation
+            return self.lstm(x)
+        packed = pack_padded_sequence(
+            x, lengths, batch_first=True, enforce_sorted=False
+        )
+        found, state = self.lstm(packed)
+        memory, _ = pad_packed_sequence(found, True, total_length=x.shape[1])
+        return memory, state
+
+
+class Decoder(SequenceDecoder):
+    r"""An LSTM that writes a target, beginning in the state that the encoder ended in.
+
+    Without attention the tokens' scores are :math:`W_o s_t`, with :math:`s_t` the
+    state after the tokens so far.  With it, the state before, :math:`s_{t-1}`, asks
+    for a context :math:`c_t` of the source, and
+
+    .. math::
+        s_t &= \mathrm{LSTM}([y_{t-1}; c_t],\; s_{t-1})\\
+        \text{scores} &= W_o \tanh(W_r [s_t; c_t])
+
+    (Bahdanau et al. 2014, section 3.1 and appendix A.2, with an LSTM for the GRU and
+    a tanh layer for the maxout layer).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        size: int = 100,
+        num_layers: int = 1,
+        attention: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(vocab_size, size)
+        self.dropout = dropout
+        self.attention = AdditiveAttention(size) if attention else None
+        self.readout = nn.Linear(2 * size, size) if attention else None
+        self.lstm = nn.LSTM(
+            2 * size if attention else size,
+            size,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        self.output = nn.Linear(size, vocab_size)
+
+    def start(self, encoded: Encoded) -> LSTMState:
+        accepted = (self.lstm.num_layers, len(encoded), self.size)
+        shapes = [tuple(s.shape) for s in encoded.state]
+        if shapes != [accepted, accepted]:
+            raise InputError(
+                "the encoder must leave two states (num_layers, batch, size) = "
+                f"{accepted}, as the decoder has; got {shapes}"
+            )
+        (h, c), memory = encoded.state, encoded.memory
+        keys = memory if self.attention is None else self.attention.keys(memory)
+        return LSTMState(h, c, memory, keys, encoded.mask)
+
+    def hidden(self, ids: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        hidden, state, _ = self._read(ids, state)
+        return dropout(hidden, self.dropout, self.training), state
+
+    def attention_weights(self, ids: Tensor, encoded: Encoded) -> Tensor:
+        if self.attention is None:
+            raise InputError("this decoder has no attention: Decoder(attention=True)")
+        _, _, weights = self._read(ids, self.start(encoded))
+        return torch.stack(weights, dim=1)[:, None, None]  # one layer, one head
+
+    def select_state(self, state: LSTMState, rows: Tensor) -> LSTMState:
+        return LSTMState(
+            state.h.index_select(1, rows),
+            state.c.index_select(1, rows),
+            state.memory.index_select(0, rows),
+            state.keys.index_select(0, rows),
+            state.mask.index_select(0, rows),
+        )
+
+    def _read(
+        self, ids: Tensor, state: LSTMState
+    ) -> tuple[Tensor, LSTMState, list[Tensor]]:
+        """Hidden vectors, the state, and attention's weights (batch, S) by token."""
+        x = self.embedding(ids)  # (batch, seq_len, size)
+        x = dropout(x, self.dropout, self.training)
+        h, c, weights = state.h, state.c, []
+        if self.attention is None or self.readout is None:
+            hidden, (h, c) = self.lstm(x, (h, c))
+        else:
+            outputs = []
+            for y in x.unbind(1):  # what is looked at depends on the step before
+                context, looked = self.attention(
+                    h[-1], state.keys, state.memory, state.mask
+                )
+                y = torch.cat([y, context], dim=-1)[:, None]  # (batch, 1, 2 · size)
+                s, (h, c) = self.lstm(y, (h, c))
+                both = torch.cat([s[:, 0], context], dim=-1)
+                outputs.append(torch.tanh(self.readout(both)))
+                weights.append(looked)
+            hidden = torch.stack(outputs, dim=1)
+        after = LSTMState(h, c, state.memory, state.keys, state.mask)
+        return hidden, after, weights

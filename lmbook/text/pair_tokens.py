@@ -1,0 +1,71 @@
+"""Two languages in one vocabulary, and their pairs as token numbers.  Section 6.2.
+
+One model translates in both directions: the first token of a target says which
+language it is in (after Johnson et al. 2017, who say it in the source).
+"""
+
+import logging
+from collections.abc import Iterable
+
+from lmbook.errors import InputError
+from lmbook.text.bpe import BPETokenizer
+from lmbook.text.pair_batches import IdPair
+from lmbook.text.pairs import Pairs
+
+LANGUAGES = ("en", "zh")  # in the order of a pair
+END = "<|end|>"  # the last token of every target
+
+
+def begin(language: str) -> str:
+    """The token that a target in this language begins with.
+
+    >>> begin("en")
+    '<|en|>'
+    """
+    return f"<|{language}|>"
+
+
+def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
+    """Byte pairs of both languages, at most ``vocab_size`` tokens.
+
+    Chinese writes no spaces, and what often stands together there need not be a word
+    (上周那位 is two).  So it merges within words alone, as jieba finds them; a text
+    that is encoded needs no jieba.  What ``pairs`` do not have is read byte by byte.
+    """
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)  # not that it has loaded its dictionary
+    english = "\n".join(one for one, _ in pairs)
+    chinese = "\n".join(word for _, other in pairs for word in jieba.cut(other))
+    special = [END, *map(begin, LANGUAGES)]
+    return BPETokenizer.train([english, chinese], vocab_size, special)
+
+
+def languages(tokenizer: BPETokenizer) -> tuple[str, ...]:
+    """The languages that targets can be in; ``InputError`` unless there are some."""
+    names = tokenizer.special_tokens
+    found = tuple(
+        name[2:-2] for name in names if name != END and begin(name[2:-2]) == name
+    )
+    if END not in names or not found:
+        raise InputError(
+            f"the tokenizer of a translator has the special tokens {END} and, for each "
+            f"language, one such as {begin('en')}; got {', '.join(names) or 'none'}"
+        )
+    return found
+
+
+def encode_pairs(
+    tokenizer: BPETokenizer, pairs: Iterable[tuple[str, str]]
+) -> list[IdPair]:
+    """Every pair (English, Chinese) twice: to Chinese, and to English.
+
+    A target's ids begin with its language and end with ``<|end|>``.
+    """
+    special = tokenizer.special_tokens
+    found: list[IdPair] = []
+    for pair in pairs:
+        english, chinese = map(tokenizer.encode, pair)
+        found.append((english, [special[begin("zh")], *chinese, special[END]]))
+        found.append((chinese, [special[begin("en")], *english, special[END]]))
+    return found
