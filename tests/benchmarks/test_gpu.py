@@ -14,6 +14,7 @@ from lmbook.text import LanguageData
 from lmbook.text.tokenizers import WordTokenizer
 from lmbook.training import TrainConfig
 from lmbook.training.presets import PRESETS, Preset
+from tests.precision import CPU_HAS_BF16
 
 VOCAB, CPU = 23, torch.device("cpu")
 SIZES = LSTMConfig(VOCAB, embedding_size=6, hidden_size=9, num_layers=2)
@@ -47,7 +48,7 @@ def test_arithmetic_is_counted_from_the_matrices(tied):
 
 
 def test_speed_of_a_preset(data, monkeypatch):
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # here, where GPUs have it
+    if not CPU_HAS_BF16:
         monkeypatch.setattr(gpu, "PRECISIONS", {"float32": torch.float32})
     row = gpu.speed("article", data, CPU, steps=8, cpu_steps=4)
     assert row["parameters"] == SIZES.num_parameters

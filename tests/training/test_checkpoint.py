@@ -480,7 +480,7 @@ def test_a_nan_is_not_saved_and_the_last_good_checkpoint_stays(tmp_path):
 
 
 def test_a_full_disk_is_named_and_the_last_good_checkpoint_stays(tmp_path, monkeypatch):
-    def full(tensors, path):
+    def full(tensors, path, metadata):
         Path(path).write_bytes(b"half")
         raise tensor_files.SafetensorError(
             "Error while serializing: I/O error: No space left on device (os error 28)"

@@ -8,6 +8,7 @@ import torch
 from lmbook.errors import InputError
 from lmbook.training import best_device
 from lmbook.training.devices import exact_float32, one_thread, seeded, uses_bf16
+from tests.precision import CPU_HAS_BF16
 
 CPU = torch.device("cpu")
 
@@ -26,15 +27,14 @@ def test_devices():
 def test_bf16_where_it_was_asked_for_or_is_quick(monkeypatch, has_it):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_it)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
-    can = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     found = {
         (precision, kind): uses_bf16(precision, torch.device(kind))
         for precision in ("auto", "fast", "float32", "bf16")
         for kind in ("cpu", "cuda")
-        if can or (precision, kind) != ("bf16", "cpu")
+        if CPU_HAS_BF16 or (precision, kind) != ("bf16", "cpu")
     }
     # Whether oneDNN may use it depends on this machine and its environment.
-    on_cpu = has_it and can
+    on_cpu = has_it and CPU_HAS_BF16
     assert found == {
         ("auto", "cpu"): False,
         ("auto", "cuda"): has_it,
@@ -43,7 +43,7 @@ def test_bf16_where_it_was_asked_for_or_is_quick(monkeypatch, has_it):
         ("float32", "cpu"): False,
         ("float32", "cuda"): False,
         ("bf16", "cuda"): True,
-    } | ({("bf16", "cpu"): True} if can else {})
+    } | ({("bf16", "cpu"): True} if CPU_HAS_BF16 else {})
 
 
 def test_bf16_on_a_cpu_that_does_not_compute_in_it(monkeypatch):

@@ -16,6 +16,7 @@ from lmbook.training.finetuning import FineTunedModel, answer_nats
 from lmbook.training.pretraining import PretrainedModel
 from lmbook.training.schedules import learning_rate
 from lmbook.training.tuning import plain_copy
+from tests.precision import needs_bf16
 
 LETTERS = "abcdefghij"
 TASK = [(f"{a}{b}?", b + a) for a in LETTERS[:5] for b in LETTERS[5:]]
@@ -72,6 +73,7 @@ def test_it_is_a_loop_written_out(learned):
         assert torch.allclose(a, b, atol=1e-6)
 
 
+@needs_bf16
 def test_in_bfloat16_it_learns_about_the_same(learned):
     train = dataclasses.replace(TRAIN, precision="bf16")
     model = FineTunedModel(learned, "lora", lora=LORA, train=train).fit(TASK, 4)

@@ -11,6 +11,7 @@ from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
 from lmbook.text.pair_batches import PairData, bucketed, num_batches
 from lmbook.training import Diverged, TrainConfig
 from lmbook.training.pairs import evaluate_pairs, train_pairs
+from tests.precision import needs_bf16
 
 VOCAB, BEGIN = 13, 12
 CONFIG = TrainConfig(
@@ -106,8 +107,8 @@ def test_where_training_ends():
     assert train_pairs(Seq2Seq.seeded(SIZES, 0), DATA, minutes).last["seconds"] < 5
 
 
+@needs_bf16
 def test_bf16():
-    """Of a Transformer: not every CPU has an LSTM of this precision."""
     sizes = dataclasses.replace(SIZES, architecture="transformer")
     found = []
     for precision in ("bf16", "float32"):

@@ -11,6 +11,7 @@ from lmbook.errors import InputError
 from lmbook.models.lstm import LSTMConfig
 from lmbook.training import Diverged, Interrupted, TrainConfig, train, trainer
 from lmbook.training.presets import new_model
+from tests.precision import CPU_HAS_BF16
 
 CONFIG = LSTMConfig(
     vocab_size=11,
@@ -55,7 +56,7 @@ KINDS = {
         "slowness": 1.0,
     },
 }
-if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+if CPU_HAS_BF16:
     KINDS["bf16"] = {"precision": "bf16"}
 
 

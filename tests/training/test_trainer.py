@@ -17,6 +17,7 @@ from lmbook.training import Diverged, Run, TrainConfig, evaluate, train, trainer
 from lmbook.training.distributed import Ranks
 from lmbook.training.presets import PRESETS, new_model
 from lmbook.training.run import check
+from tests.precision import needs_bf16
 
 SIZES = {"vocab_size": 11, "embedding_size": 6, "hidden_size": 8, "num_layers": 2}
 CONFIG = LSTMConfig(**SIZES)
@@ -328,10 +329,7 @@ def test_what_cannot_be_trained_on_is_named_before(data, options, message):
     assert torch.equal(model.output.weight, before)
 
 
-@pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
-    reason="this CPU does not compute in bfloat16",
-)
+@needs_bf16
 def test_bf16_learns_the_same_up_to_its_rounding(data):
     results = {}
     for precision in ("float32", "bf16"):
