@@ -159,7 +159,7 @@ class BM25:
         return math.log1p((self.num_passages - holders + 0.5) / (holders + 0.5))
 
 
-def recall(ranks: Sequence[int], k: int = 1) -> float:
+def recall_at(ranks: Sequence[int], k: int = 1) -> float:
     """Share of the questions whose passage is among the first ``k``: recall@k."""
     return float(np.mean(_checked(ranks) <= k))
 

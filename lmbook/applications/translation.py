@@ -15,7 +15,7 @@ from lmbook.models.encoder_decoder import Conditioned
 from lmbook.models.padding import Padded
 from lmbook.models.translation_model import Seq2Seq
 from lmbook.text.bpe import BPETokenizer
-from lmbook.text.pair_tokens import END, begin, languages
+from lmbook.text.pair_tokens import END, language_token, languages
 from lmbook.text.tokenizer_base import checked
 
 # Where one sentence ends and the next begins; the signs stay with the first.
@@ -172,7 +172,7 @@ class Translator:
                 f"target_language must be one of {', '.join(self.languages)}; "
                 f"got {language!r}"
             )
-        return self.tokenizer.special_tokens[begin(language)]
+        return self.tokenizer.special_tokens[language_token(language)]
 
     def _pieces(self, sentence: str) -> list[list[int]]:
         """A sentence's tokens, in pieces where there are too many."""

@@ -16,10 +16,10 @@ LANGUAGES = ("en", "zh")  # in the order of a pair
 END = "<|end|>"  # the last token of every target
 
 
-def begin(language: str) -> str:
+def language_token(language: str) -> str:
     """The token that a target in this language begins with.
 
-    >>> begin("en")
+    >>> language_token("en")
     '<|en|>'
     """
     return f"<|{language}|>"
@@ -37,20 +37,20 @@ def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
     jieba.setLogLevel(logging.WARNING)  # not that it has loaded its dictionary
     english = "\n".join(one for one, _ in pairs)
     chinese = "\n".join(word for _, other in pairs for word in jieba.cut(other))
-    special = [END, *map(begin, LANGUAGES)]
+    special = [END, *map(language_token, LANGUAGES)]
     return BPETokenizer.train([english, chinese], vocab_size, special)
 
 
 def languages(tokenizer: BPETokenizer) -> tuple[str, ...]:
     """The languages that targets can be in; ``InputError`` unless there are some."""
     names = tokenizer.special_tokens
-    found = tuple(
-        name[2:-2] for name in names if name != END and begin(name[2:-2]) == name
-    )
+    inner = (name[2:-2] for name in names if name != END)
+    found = tuple(one for one in inner if language_token(one) in names)
     if END not in names or not found:
         raise InputError(
             f"the tokenizer of a translator has the special tokens {END} and, for each "
-            f"language, one such as {begin('en')}; got {', '.join(names) or 'none'}"
+            f"language, one such as {language_token('en')}; "
+            f"got {', '.join(names) or 'none'}"
         )
     return found
 
@@ -66,6 +66,6 @@ def encode_pairs(
     found: list[IdPair] = []
     for pair in pairs:
         english, chinese = map(tokenizer.encode, pair)
-        found.append((english, [special[begin("zh")], *chinese, special[END]]))
-        found.append((chinese, [special[begin("en")], *english, special[END]]))
+        found.append((english, [special[language_token("zh")], *chinese, special[END]]))
+        found.append((chinese, [special[language_token("en")], *english, special[END]]))
     return found

@@ -20,7 +20,7 @@ from lmbook.training.examples import (
     log_probs,
     require_texts,
 )
-from lmbook.training.tuning import Learned, TunedModel, descend, encoder_of
+from lmbook.training.tuning import Learned, TunedModel, encoder_of, learn_from
 
 NAMES = "prompt, answer"
 
@@ -64,7 +64,7 @@ class FineTunedModel(TunedModel):
         def loss(part: Sequence[Example]) -> Tensor:
             return answer_loss(model, batch_of(part, device))
 
-        self._finish(model, descend(model, examples, loss, self.train, epochs))
+        self._finish(model, learn_from(model, examples, loss, self.train, epochs))
         return self
 
 

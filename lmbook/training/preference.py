@@ -32,7 +32,7 @@ from lmbook.training.examples import (
     log_probs,
     require_texts,
 )
-from lmbook.training.tuning import Learned, TunedModel, descend, encoder_of
+from lmbook.training.tuning import Learned, TunedModel, encoder_of, learn_from
 
 NAMES = "prompt, chosen, rejected"
 # A tenth of fine-tuning's rates: it is to prefer, not to learn anew.  Small differences
@@ -130,7 +130,7 @@ class DPOModel(TunedModel):
             before = torch.tensor([p.reference for p in part]).to(found)
             return dpo_loss(chosen, rejected, before[:, 0], before[:, 1], self.beta)
 
-        self._finish(model, descend(model, items, loss, self.train, epochs))
+        self._finish(model, learn_from(model, items, loss, self.train, epochs))
         return self
 
     def rewards(self, preferences: Iterable[Triple]) -> Tensor:

@@ -131,7 +131,7 @@ def plain_copy(model: GPT) -> GPT:
     return copied
 
 
-def descend(
+def learn_from(
     model: GPT,
     items: Sequence[Item],
     loss: Callable[[Sequence[Item]], Tensor],

@@ -10,7 +10,7 @@ from lmbook.applications.retrieval import (
     BM25,
     best_threshold,
     mean_reciprocal_rank,
-    recall,
+    recall_at,
     terms,
     topic,
 )
@@ -125,12 +125,12 @@ def test_ranks_are_places_in_the_search():
 
 def test_recall_and_mrr():
     ranks = [1, 3, 1, 10]
-    assert recall(ranks) == 0.5
-    assert recall(ranks, k=3) == 0.75
+    assert recall_at(ranks) == 0.5
+    assert recall_at(ranks, k=3) == 0.75
     assert mean_reciprocal_rank(ranks) == pytest.approx((1 + 1 / 3 + 1 + 0.1) / 4)
     for wrong in ([], [0, 1]):
         with pytest.raises(InputError, match="ranks are at least 1"):
-            recall(wrong)
+            recall_at(wrong)
 
 
 def test_the_threshold_with_the_fewest_mistakes():

@@ -4,7 +4,12 @@ import pytest
 
 from lmbook.errors import InputError
 from lmbook.text.bpe import BPETokenizer
-from lmbook.text.pair_tokens import begin, encode_pairs, languages, pair_tokenizer
+from lmbook.text.pair_tokens import (
+    encode_pairs,
+    language_token,
+    languages,
+    pair_tokenizer,
+)
 
 PAIRS = [
     ("The doctor sings today.", "今天那位医生唱歌。"),
@@ -37,7 +42,7 @@ def test_every_pair_in_both_directions(tokenizer):
         (english, [zh, *chinese, end]),
         (chinese, [en, *english, end]),
     ]
-    assert begin("zh") == "<|zh|>"
+    assert language_token("zh") == "<|zh|>"
 
 
 @pytest.mark.parametrize("special", [[], ["<|end|>"], ["<|zh|>"], ["<|end|>", "en"]])
