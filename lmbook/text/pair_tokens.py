@@ -44,8 +44,11 @@ def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
 def languages(tokenizer: BPETokenizer) -> tuple[str, ...]:
     """The languages that targets can be in; ``InputError`` unless there are some."""
     names = tokenizer.special_tokens
-    inner = (name[2:-2] for name in names if name != END)
-    found = tuple(one for one in inner if language_token(one) in names)
+    found = tuple(
+        inner
+        for name in names
+        if name != END and language_token(inner := name[2:-2]) == name
+    )
     if END not in names or not found:
         raise InputError(
             f"the tokenizer of a translator has the special tokens {END} and, for each "
