@@ -46,7 +46,7 @@ class PairSetup:
 
 
 TRANSLATOR = PairSetup(
-    num_pairs=36_000,
+    num_pairs=25_000,
     valid_pairs=400,
     vocab_size=4200,
     model=Seq2SeqConfig(
