@@ -29,8 +29,8 @@ PAIRS = [
     ("The dog sings.", "狗唱歌。"),
     ("Is it a bird?", "它是鸟吗？"),
 ]
-# Of the book's own translator, in either direction; with 25,000 pairs instead of
-# 36,000 it reached 0.71 and 0.76.
+# Of the book's own translator, in either direction: on 1,000 sentences each it reached
+# 0.71 and 0.76.  Other processors round otherwise.
 LEAST_EXACT = 0.7
 
 
