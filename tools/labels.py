@@ -1,6 +1,6 @@
 """Where the book's labels stand: ``(sec-4-1)=`` before a heading, or before a box.
 
-    places()["sec-4-1"].title      "4.1 神经网络中的激活函数"
+places()["sec-4-1"].title      "4.1 神经网络中的激活函数"
 """
 
 import re
@@ -52,8 +52,8 @@ def in_page(path: Path, text: str) -> list[tuple[str, Place]]:
             fenced = not fenced
         if fenced or not line.strip():
             continue
-        if label := LABEL.match(line):
-            waiting.append((number, label[1]))
+        if named := LABEL.match(line):
+            waiting.append((number, named[1]))
             continue
         title = HEADING.match(line)
         heading = title[1] if title else heading

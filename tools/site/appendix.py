@@ -71,13 +71,13 @@ class ErrataCount(FromTable):
         kinds = Counter(row.kind for row in rows)
         verified = Counter(row.verified for row in rows)
         put_right = sum(f"errata-{row.id}" in known for row in rows)
-        lines = ["| 种类 | 条数 |", "|---|---:|"]
-        lines += [f"| {errata.KINDS[kind]} | {n} |" for kind, n in kinds.most_common()]
-        lines += [f"| **合计** | **{len(rows)}** |"]
+        sorts = "，".join(f"{errata.KINDS[k]} {n} 条" for k, n in kinds.most_common())
         how = "，".join(f"{VERIFIED[v]} {verified[v]} 条" for v in errata.VERIFIED)
         left = len(rows) - put_right
         coming = f"，{left} 条所在的节还没有写成" if left else ""
-        return "\n".join(lines) + f"\n\n{how}。{put_right} 条已在原地改正{coming}。"
+        return (
+            f"{sorts}，合计 {len(rows)} 条。{how}。{put_right} 条已在原地改正{coming}。"
+        )
 
 
 class TermList(FromTable):
@@ -133,7 +133,7 @@ def number_of(label: str) -> str:
 
 
 def erratum(row: errata.Erratum, known: dict[str, Place]) -> str:
-    """One row: what the article says, what is right, the source, where it is put right."""
+    """One row: what the article says, what is right, the source, where."""
     lead = "原文缺" if row.id.startswith("M") else "原文"
     link = where(f"errata-{row.id}", row.label, known)
     return (
@@ -148,7 +148,7 @@ def erratum(row: errata.Erratum, known: dict[str, Place]) -> str:
 
 
 def term(row: dict[str, str], known: dict[str, Place]) -> str:
-    """A term of Sphinx's glossary: Chinese, English, abbreviation; definition, place."""
+    """A term of Sphinx's glossary: its names; its definition, and where it stands."""
     names = [row["chinese"], row["english"], row["abbreviation"]]
     different: list[str] = []
     for name in names:
