@@ -11,6 +11,7 @@ becomes a link as soon as it stands.
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,7 @@ class FromTable(SphinxDirective):
 
     def known(self) -> dict[str, Place]:
         """Labels on the pages that are being built."""
-        root = Path(self.env.srcdir)
-        built = [
-            page
-            for page in errata.pages()
-            if page.relative_to(root).with_suffix("").as_posix() in self.env.found_docs
-        ]
-        return places(built)
+        return _known(Path(self.env.srcdir), frozenset(self.env.found_docs))
 
     def markdown(self, argument: str, known: dict[str, Place]) -> str:
         raise NotImplementedError
@@ -102,6 +97,13 @@ class AbbreviationList(FromTable):
                 f"| {{term}}`{row['chinese']}` |"
             )
         return "\n".join(lines)
+
+
+@cache
+def _known(root: Path, documents: frozenset[str]) -> dict[str, Place]:
+    """Labels of these documents: the notebooks are read once a build."""
+    names = {page: page.relative_to(root).with_suffix("") for page in errata.pages()}
+    return places(page for page, name in names.items() if name.as_posix() in documents)
 
 
 def group_of(row: errata.Erratum) -> str:
@@ -162,6 +164,7 @@ def term(row: dict[str, str], known: dict[str, Place]) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("env-before-read-docs", lambda *_: _known.cache_clear())
     app.add_directive("errata-list", ErrataList)
     app.add_directive("errata-count", ErrataCount)
     app.add_directive("term-list", TermList)
