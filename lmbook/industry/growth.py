@@ -57,14 +57,17 @@ def growth(
     start, level = sum(years) / n, sum(logs) / n
     spread = sum((t - start) ** 2 for t in years)
     rate = sum((t - start) * y for t, y in zip(years, logs, strict=True)) / spread
-    misses = [
-        y - level - rate * (t - start) for t, y in zip(years, logs, strict=True)
-    ]
+    misses = [y - level - rate * (t - start) for t, y in zip(years, logs, strict=True)]
     deviation = math.sqrt(sum(miss**2 for miss in misses) / (n - 2))
     half = t_quantile(0.5 + confidence / 2, n - 2) * deviation / math.sqrt(spread)
     return Growth(
-        *(_exp(rate), _exp(rate - half), _exp(rate + half)),
-        *(start, math.exp(level), math.exp(deviation), n),
+        factor=_exp(rate),
+        low=_exp(rate - half),
+        high=_exp(rate + half),
+        start=start,
+        value=math.exp(level),
+        scatter=math.exp(deviation),
+        num_points=n,
     )
 
 

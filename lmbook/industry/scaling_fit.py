@@ -20,9 +20,9 @@ from lmbook.industry.arguments import positive, whole
 from lmbook.industry.scaling import ScalingLaw
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy import ndarray as Floats
 
-    Floats = NDArray
+    Column = Sequence[float] | Floats
 
 DELTA = 1e-3
 FEWEST = 10
@@ -31,9 +31,9 @@ MOST_STEPS = 500
 
 
 def fit(
-    params: Sequence[float],
-    tokens: Sequence[float],
-    losses: Sequence[float],
+    params: "Column",
+    tokens: "Column",
+    losses: "Column",
     start: ScalingLaw | None = None,
 ) -> ScalingLaw:
     """The law nearest to the runs, from ``start`` or the best of nine starts.
@@ -52,9 +52,9 @@ def fit(
 
 
 def refits(
-    params: Sequence[float],
-    tokens: Sequence[float],
-    losses: Sequence[float],
+    params: "Column",
+    tokens: "Column",
+    losses: "Column",
     draws: int = 100,
     seed: int = 0,
 ) -> Iterator[ScalingLaw]:
@@ -70,7 +70,7 @@ def refits(
         yield fit(N[chosen], D[chosen], L[chosen], start)
 
 
-def _checked(*columns: Sequence[float]) -> "tuple[Floats, Floats, Floats]":
+def _checked(*columns: "Column") -> "tuple[Floats, Floats, Floats]":
     import numpy as np
 
     names = ("params", "tokens", "losses")
@@ -83,8 +83,8 @@ def _checked(*columns: Sequence[float]) -> "tuple[Floats, Floats, Floats]":
         for value in column:
             positive(**{name: value})
     N, D, L = (np.asarray(column, float) for column in columns)
-    for name, column in (("params", N), ("tokens", D)):
-        if len(set(column)) < 3:
+    for name, array in (("params", N), ("tokens", D)):
+        if len(set(array.tolist())) < 3:
             raise InputError(f"{name} must have at least three different values")
     return N, D, L
 
