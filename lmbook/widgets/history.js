@@ -66,7 +66,7 @@ export function said(fit) {
 
 // ---- picture -----------------------------------------------------------------------
 
-const [LEFT, RIGHT, TOP, BOTTOM] = [68, 12, 14, 50];
+const [LEFT, RIGHT, TOP, BOTTOM] = [68, 22, 14, 50];
 const escape = (text) =>
   String(text).replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
 

@@ -18,7 +18,7 @@ QUANTITIES = {
     "active": "一个词元用到的参数",
     "tokens": "训练读的词元",
     "flops": "训练的浮点运算",
-    "price": "写一百万词元的标价，美元",
+    "price": "每百万词元的标价，美元",
 }
 GROUPS = ("all", "records", "open", "closed")
 FIRST, LAST = 2003, 2027
@@ -111,7 +111,10 @@ def points(quantity: str) -> list[list[Any]]:
     Runs from the start only: what went on with another model's weights is left out.
     """
     if quantity == "price":
-        found = [(row, row.output_usd, False) for row in facts.load("prices")]
+        found = [
+            (row, row.output_usd, row.open_weights == "yes")
+            for row in facts.load("prices")
+        ]
     else:
         found = [
             (row, value, row.open_weights in ("yes", "partial"))
