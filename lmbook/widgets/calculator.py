@@ -53,7 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "output": PLAN.output_tokens,
         "usd": PLAN.usd_per_hour,
         "busy": PLAN.busy,
-        "price": 1.0,
+        "price": 2.0,
     },
 }
 CHOICES = {
