@@ -1,4 +1,4 @@
-"""The map of the industry chain: what happens in each link and which pays which (2.3)."""
+"""The map of the industry chain: its links and the money between them (2.3)."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ GITHUB = "https://github.com/"
 
 
 class ChainMap(anywidget.AnyWidget):
-    """The table ``map`` to walk in: touch a link, see its money, its makers, its figure.
+    """The table ``map`` to walk in: touch a link, see its money, makers and figure.
 
     Arrows run from the chosen link to those that it pays and to it from those that pay
     it; arrow keys go from link to link.  ``region`` shows organisations of "China",

@@ -55,7 +55,7 @@ def test_organisations_stand_for_links_that_there_are():
     [
         ("Power", "constants/global data-centre electricity 2024/value", 1),
         ("Cloud", "constants/H800 rental used by DeepSeek/value", 1),
-        ("Frameworks", "constants/PaLM 540B on TPU v4/value", 100),
+        ("Frameworks", "constants/PaLM 540B on TPU v4/value", 1),
         ("Pre-training", "models/DeepSeek-V3/gpu_hours", 1),
         ("Post-training", "models/DeepSeek-R1/gpu_hours", 1),
         ("Engines", "throughput/DeepSeek-V3, writing/tokens_per_s", 1),
@@ -67,7 +67,7 @@ def test_a_figure_is_the_same_in_two_tables(link, elsewhere, unit):
     assert LINKS[link].value == pytest.approx(facts.fact(elsewhere) * unit, rel=0.003)
 
 
-CHINESE = {"万亿": 1e12, "亿": 1e8, "万": 1e4}
+UNITS = {"万亿": 1e12, "亿": 1e8, "万": 1e4, "%": 0.01}
 
 
 def test_the_words_say_the_figure():
@@ -75,8 +75,8 @@ def test_the_words_say_the_figure():
     other = {"Regulation", "Standards"}
     for row in LINKS:
         text = row.figure_zh.replace(",", "")
-        numbers = re.findall(r"([\d.]+) ?(万亿|亿|万)?", text)
-        said = {float(n) * CHINESE.get(unit, 1) for n, unit in numbers if n.strip(".")}
+        numbers = re.findall(r"([\d.]+) ?(万亿|亿|万|%)?", text)
+        said = {float(n) * UNITS.get(unit, 1) for n, unit in numbers if n.strip(".")}
         assert row.name in other or any(
             s == pytest.approx(row.value, rel=1e-9) for s in said
         ), row.name
