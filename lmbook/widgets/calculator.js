@@ -164,7 +164,7 @@ function memoryPicture({ stages, memory, stage }, width) {
 function cachePicture({ models, settings }, width) {
   const rows = models.map(({ name, cache }) => [name, cacheBytes(cache, 1, settings.bytes)])
     .sort((a, b) => a[1] - b[1]);
-  const [left, row] = [width < 500 ? 122 : 150, 21];
+  const [left, row] = [width < 500 ? 138 : 150, 21];
   const right = width - 74;
   const most = rows.at(-1)[1];
   const bars = rows.map(([name, value], i) => {

@@ -50,7 +50,7 @@ function page(links) {
     <p class="legend"><span class="out">它付给谁</span><span class="in">谁付给它</span></p>
     <div class="row modes" role="group" aria-label="看哪里的机构">${REGIONS.map(
       ([name, label]) => `<button data-region="${name}">${label}</button>`).join("")}</div>
-    <section class="card" aria-live="polite"></section>
+    <section class="said" aria-live="polite"></section>
     <div class="paper"></div>
   </div>`;
 }
@@ -119,8 +119,8 @@ function render({ model, el }) {
     for (const one of all("[data-region]")) {
       one.ariaPressed = String(one.dataset.region === model.get("region"));
     }
-    find(".card").innerHTML = card(byName.get(now));
-    for (const one of all(".card .jump")) {
+    find(".said").innerHTML = card(byName.get(now));
+    for (const one of all(".said .jump")) {
       one.dataset.lmSuppressShortcuts = "true";
       one.addEventListener("click", () => choose(one.dataset.link, true));
     }
