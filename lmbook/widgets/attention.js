@@ -47,7 +47,7 @@ function thumbnail(canvas, weightsOf, size) {
 // The chosen head: rows look, columns are looked at; the chosen row is framed.
 function matrix(tokens, weightsOf, chosen, width) {
   const size = tokens.length;
-  const label = Math.max(14, width / size) >= 14 && width > 480 ? 72 : 4;
+  const label = width > 480 ? 72 : 4; // on a phone the words above must do
   const cell = (width - label - 4) / size;
   const cells = [];
   for (let i = 0; i < size; i++) {
@@ -79,7 +79,7 @@ function page(examples, layers, heads) {
     ).join("")}</div>`);
   return `<div class="lmbook-explorer lmbook-attention">
     <div class="row"${examples.length < 2 ? " hidden" : ""}><label>文字
-      <select data-lm-suppress-shortcuts="true">${options.join("")}</select></label></div>
+      <select aria-label="选一段文字" data-lm-suppress-shortcuts="true">${options.join("")}</select></label></div>
     <div class="heads" role="group" aria-label="层和头">${thumbs.join("")}</div>
     <p class="help">点一个词，看它往哪里看。也可以用键盘：左右键换词，上下键换头。</p>
     <div class="tokens" role="group" aria-label="文字，选一个词"></div>
