@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lmbook.errors import InputError
-from lmbook.models.language_model import ModelConfig, config_of, sizes_of
+from lmbook.models.language_model import ModelConfig, config_from, sizes_of
 from lmbook.text import LanguageData, load_data
 from lmbook.text.corpora import names
 from lmbook.training import TrainConfig, best_device
@@ -57,7 +57,7 @@ class Plan:
         for option, argument in (("text", "name_or_path"), ("valid", "valid_path")):
             reading[argument] = given.get(option, reading[argument])
         train = TrainConfig(**{**before["train"], **_of_training(given)})
-        return cls(before["options"], reading, config_of(before["model"]), train)
+        return cls(before["options"], reading, config_from(before["model"]), train)
 
     def read(self) -> tuple[LanguageData, dict[str, Any]]:
         """The text, and all that the run's result depends on, as JSON."""

@@ -21,12 +21,12 @@ def build(config: ModelConfig) -> LanguageModel:
 
 
 def sizes_of(config: ModelConfig) -> dict[str, Any]:
-    """The configuration as a dict that JSON can hold; :func:`config_of` reads it."""
+    """The configuration as a dict that JSON can hold; :func:`config_from` reads it."""
     kind = {"kind": "gpt"} if isinstance(config, GPTConfig) else {}
     return {**kind, **asdict(config)}
 
 
-def config_of(sizes: dict[str, Any]) -> ModelConfig:
+def config_from(sizes: dict[str, Any]) -> ModelConfig:
     """The configuration that :func:`sizes_of` wrote.
 
     Raises ``InputError`` for another kind of model, and what the configuration's own

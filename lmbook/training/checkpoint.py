@@ -23,7 +23,7 @@ from lmbook.models.language_model import (
     LanguageModel,
     ModelConfig,
     build,
-    config_of,
+    config_from,
     sizes_of,
 )
 from lmbook.models.tensor_files import read_tensors, write_tensors
@@ -144,7 +144,7 @@ def require_fit(
 ) -> ModelConfig:
     """The configuration of these sizes; ``InputError`` unless the weights are its."""
     try:
-        config = config_of(sizes)
+        config = config_from(sizes)
         with torch.device("meta"):  # shapes alone: takes no memory
             _require_shapes(build(config), weights)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -6,7 +6,7 @@ import pytest
 
 from lmbook.errors import InputError
 from lmbook.models.gpt import GPT, GPTConfig
-from lmbook.models.language_model import build, config_of, sizes_of
+from lmbook.models.language_model import build, config_from, sizes_of
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
 from lmbook.models.rotary import Llama3Scaling
 
@@ -28,7 +28,7 @@ TRANSFORMER = GPTConfig(
     ("config", "kind"), [(LSTM, LSTMLanguageModel), (TRANSFORMER, GPT)]
 )
 def test_a_configuration_comes_back_from_json(config, kind):
-    again = config_of(json.loads(json.dumps(sizes_of(config))))
+    again = config_from(json.loads(json.dumps(sizes_of(config))))
     assert again == config
     model = build(again)
     assert type(model) is kind
@@ -42,14 +42,14 @@ def test_a_dict_that_names_no_kind_is_an_lstms():
 
 def test_what_it_cannot_be_is_named():
     with pytest.raises(InputError, match=r'"lstm" or "gpt", got .mamba.'):
-        config_of({"kind": "mamba", "vocab_size": 3})
+        config_from({"kind": "mamba", "vocab_size": 3})
     with pytest.raises(TypeError, match="num_heads"):
-        config_of({"num_heads": 3})
+        config_from({"num_heads": 3})
     with pytest.raises(InputError, match="num_layers must be at least 1"):
-        config_of({**sizes_of(TRANSFORMER), "num_layers": 0})
+        config_from({**sizes_of(TRANSFORMER), "num_layers": 0})
 
 
 def test_dicts_are_left_as_they_are():
     sizes = sizes_of(TRANSFORMER)
-    config_of(sizes)
+    config_from(sizes)
     assert sizes == sizes_of(TRANSFORMER)

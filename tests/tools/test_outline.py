@@ -12,9 +12,9 @@ from tools import errata, glossary
 from tools.labels import places
 
 # A number stands for all beneath it.
-COMING = ("2.1", "2.3", "3.4", "3.5", "6.2", "6.3", "8")
+COMING = ("3.4", "3.5", "6.2", "6.3", "8")
 # Sections of the book's own, which the article lacks.
-COMING_OWN = ("3.6", "6.4")
+COMING_OWN = ("6.4",)
 OUTLINE = {
     row["number"]: row["heading"]
     for row in glossary._rows(glossary.OUTLINE, ["number", "heading"])
