@@ -12,6 +12,7 @@ from benchmarks import (
     microworld_floor,
     record,
     shakespeare,
+    tatoeba,
     tokenizers,
     training,
     vectors,
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "word2vec": word2vec.run,
     "microworld_floor": microworld_floor.run,
     "shakespeare": shakespeare.run,
+    "tatoeba": tatoeba.run,
     "article_keras": article_keras.run,  # last: it needs the bench extra
 }
 

@@ -14,8 +14,7 @@ from lmbook.generation.sampling import whole
 from lmbook.models.encoder_decoder import Conditioned
 from lmbook.models.padding import Padded
 from lmbook.models.translation_model import Seq2Seq
-from lmbook.text.bpe import BPETokenizer
-from lmbook.text.pair_tokens import END, language_token, languages
+from lmbook.text.pair_tokens import END, PairTokenizer, language_token, languages
 from lmbook.text.tokenizer_base import checked
 
 # Where one sentence ends and the next begins; the signs stay with the first.
@@ -57,7 +56,7 @@ class Translator:
     guess.  It also never says that a sentence is in a language that it does not know.
     """
 
-    def __init__(self, model: Seq2Seq, tokenizer: BPETokenizer) -> None:
+    def __init__(self, model: Seq2Seq, tokenizer: PairTokenizer) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.languages = languages(tokenizer)
         sizes = model.config.source_vocab_size, model.config.target_vocab_size
@@ -156,7 +155,7 @@ class Translator:
         with torch.no_grad():
             weights = self.model.decoder.attention_weights(given, encoded)[0]
         source, target = (
-            [token.decode(errors="replace") for token in self.tokenizer.pieces_of(row)]
+            [*map(_shown, self.tokenizer.pieces_of(row))]
             for row in (pieces[0], [*ids, self._end])
         )
         return Alignment(source, target, weights)
@@ -211,6 +210,10 @@ def _sentences(line: str) -> list[str]:
         elif part.strip():
             found.append(part.strip())
     return found
+
+
+def _shown(token: bytes | str) -> str:
+    return token if isinstance(token, str) else token.decode(errors="replace")
 
 
 def _most(piece: Sequence[int]) -> int:

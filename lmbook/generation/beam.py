@@ -75,8 +75,10 @@ def beam_search(
         following = suppress(logits, avoid).double().log_softmax(-1)
         vocab_size = following.shape[1]
         total = (log_probs[:, None] + following).flatten()  # (beams · vocab_size,)
-        # Twice as many: at most one in each beam ends, so enough of them go on.
-        best = total.topk(min(2 * beams, len(total)))
+        # Twice as many: at most one in each beam ends, so enough of them go on.  But
+        # one beam alone is over where its most probable token ends it.
+        width = 2 * beams if beams > 1 else 1
+        best = total.topk(min(width, len(total)))
         rows: list[int] = []
         tokens: list[int] = []
         kept: list[float] = []

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 class AdditiveAttention(nn.Module):
     r"""A mean of the places of a source, weighted by what is asked for.
 
-    With a query :math:`s` (the decoder's state) and places :math:`h_1 \dots h_S`,
+    With queries :math:`s_1 \dots s_T` (the decoder's states) and places
+    :math:`h_1 \dots h_S`,
 
     .. math::
-        e_j &= v^\top \tanh(W s + U h_j + b)
+        e_{tj} &= v^\top \tanh(W s_t + U h_j + b)
             \quad\text{how well they fit (A.1.2)}\\
-        \alpha_j &= \frac{\exp e_j}{\sum_{k} \exp e_k}
+        \alpha_{tj} &= \frac{\exp e_{tj}}{\sum_{k} \exp e_{tk}}
             \quad\text{over real places: equation (6)}\\
-        c &= \sum_j \alpha_j h_j \quad\text{the context: equation (5)}
+        c_t &= \sum_j \alpha_{tj} h_j \quad\text{the contexts: equation (5)}
 
     All vectors have ``size`` entries.  :math:`U h_j + b` is the same for every query:
     :meth:`keys` computes it once for a source.
@@ -37,15 +38,16 @@ class AdditiveAttention(nn.Module):
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Contexts (batch, size) and weights (batch, S) of queries (batch, size).
+        """Contexts (batch, T, size) and weights (batch, T, S) of queries (batch, T,
+        size).
 
         ``memory`` holds the places, (batch, S, size); ``mask``, bool (batch, S), says
         which of them are no padding: the others get a weight of exactly 0.
         """
-        # e_j = v · tanh(W s + U h_j + b)
-        fit = self.score(torch.tanh(self.query(query)[:, None] + keys))[..., 0]
+        # e_tj = v · tanh(W s_t + U h_j + b): (batch, T, S, size), then (batch, T, S)
+        fit = torch.tanh(self.query(query)[:, :, None] + keys[:, None])
+        scores = self.score(fit)[..., 0]
         # α = softmax(e), padding left out
-        weights = fit.masked_fill(~mask, -torch.inf).softmax(-1)
-        # c = Σ_j α_j h_j
-        context = (weights[:, None].to(memory.dtype) @ memory)[:, 0]
-        return context, weights
+        weights = scores.masked_fill(~mask[:, None], -torch.inf).softmax(-1)
+        # c_t = Σ_j α_tj h_j
+        return weights.to(memory.dtype) @ memory, weights

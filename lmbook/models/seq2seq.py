@@ -4,7 +4,9 @@ Sutskever, Vinyals & Le, "Sequence to Sequence Learning with Neural Networks" (2
 one LSTM reads the source, and another begins to write the target where the first one
 ended.  All that it knows of the source is that one state, however long the source is.
 Bahdanau, Cho & Bengio (2014) let the decoder look back at every place instead
-(:mod:`lmbook.models.additive_attention`).  Taught in section 3.4.
+(:mod:`lmbook.models.additive_attention`); Luong, Pham & Manning, "Effective Approaches
+to Attention-based Neural Machine Translation" (2015), made that simpler.  Taught in
+section 3.4.
 
 >>> encoded = Encoder(vocab_size=1000, size=100).encode([5, 7, 3])
 >>> Decoder(vocab_size=1000, size=100).decode(encoded)  # untrained: any ids
@@ -108,15 +110,16 @@ class Decoder(SequenceDecoder):
     r"""An LSTM that writes a target, beginning in the state that the encoder ended in.
 
     Without attention the tokens' scores are :math:`W_o s_t`, with :math:`s_t` the
-    state after the tokens so far.  With it, the state before, :math:`s_{t-1}`, asks
-    for a context :math:`c_t` of the source, and
+    state after the tokens so far, :math:`s_t = \mathrm{LSTM}(y_{t-1}, s_{t-1})`.  With
+    it, :math:`s_t` asks for a context :math:`c_t` of the source, and
 
-    .. math::
-        s_t &= \mathrm{LSTM}([y_{t-1}; c_t],\; s_{t-1})\\
-        \text{scores} &= W_o \tanh(W_r [s_t; c_t])
+    .. math:: \text{scores} = W_o \tanh(W_r [s_t; c_t])
 
-    (Bahdanau et al. 2014, section 3.1 and appendix A.2, with an LSTM for the GRU and
-    a tanh layer for the maxout layer).
+    The score of attention is that of Bahdanau et al. (2014); the order, first read a
+    token, then ask, is that of Luong et al. (2015, section 3.1).  In Bahdanau's,
+    :math:`c_t` is asked for by :math:`s_{t-1}` and goes into the LSTM, so a target
+    must be read token by token in training too.  Here all its states are found in one
+    go, and then all contexts, and who asks knows the last token.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class Decoder(SequenceDecoder):
         self.attention = AdditiveAttention(size) if attention else None
         self.readout = nn.Linear(2 * size, size) if attention else None
         self.lstm = nn.LSTM(
-            2 * size if attention else size,
+            size,
             size,
             num_layers,
             batch_first=True,
@@ -157,10 +160,10 @@ class Decoder(SequenceDecoder):
         return dropout(hidden, self.dropout, self.training), state
 
     def attention_weights(self, ids: Tensor, encoded: Encoded) -> Tensor:
-        if self.attention is None:
-            raise InputError("this decoder has no attention: Decoder(attention=True)")
         _, _, weights = self._read(ids, self.start(encoded))
-        return torch.stack(weights, dim=1)[:, None, None]  # one layer, one head
+        if weights is None:
+            raise InputError("this decoder has no attention: Decoder(attention=True)")
+        return weights[:, None, None]  # one layer, one head
 
     def select_state(self, state: LSTMState, rows: Tensor) -> LSTMState:
         return LSTMState(
@@ -173,24 +176,16 @@ class Decoder(SequenceDecoder):
 
     def _read(
         self, ids: Tensor, state: LSTMState
-    ) -> tuple[Tensor, LSTMState, list[Tensor]]:
-        """Hidden vectors, the state, and attention's weights (batch, S) by token."""
+    ) -> tuple[Tensor, LSTMState, Tensor | None]:
+        """Hidden vectors, the state, and attention's weights (batch, seq_len, S)."""
         x = self.embedding(ids)  # (batch, seq_len, size)
         x = dropout(x, self.dropout, self.training)
-        h, c, weights = state.h, state.c, []
-        if self.attention is None or self.readout is None:
-            hidden, (h, c) = self.lstm(x, (h, c))
-        else:
-            outputs = []
-            for y in x.unbind(1):  # what is looked at depends on the step before
-                context, looked = self.attention(
-                    h[-1], state.keys, state.memory, state.mask
-                )
-                y = torch.cat([y, context], dim=-1)[:, None]  # (batch, 1, 2 · size)
-                s, (h, c) = self.lstm(y, (h, c))
-                both = torch.cat([s[:, 0], context], dim=-1)
-                outputs.append(torch.tanh(self.readout(both)))
-                weights.append(looked)
-            hidden = torch.stack(outputs, dim=1)
+        hidden, (h, c) = self.lstm(x, (state.h, state.c))
+        weights = None
+        if self.attention is not None and self.readout is not None:
+            context, weights = self.attention(
+                hidden, state.keys, state.memory, state.mask
+            )
+            hidden = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
         after = LSTMState(h, c, state.memory, state.keys, state.mask)
         return hidden, after, weights

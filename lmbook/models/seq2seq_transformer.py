@@ -130,8 +130,10 @@ class DecoderBlock(nn.Module):
         return x, cache, asked
 
 
-class TransformerEncoder(SequenceEncoder):
-    """Reads a source with ``num_layers`` blocks of ``num_heads`` heads."""
+class _Stack(nn.Module):
+    """What an encoder and a decoder share: blocks one after another, and a norm."""
+
+    block: type[EncoderBlock] | type[DecoderBlock]
 
     def __init__(
         self,
@@ -141,13 +143,24 @@ class TransformerEncoder(SequenceEncoder):
         num_heads: int = 4,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(vocab_size, size)
-        self.config = _config(vocab_size, size, num_layers, num_heads, dropout)
-        self.blocks = nn.ModuleList(
-            EncoderBlock(self.config) for _ in range(num_layers)
+        super().__init__(vocab_size, size)  # of a SequenceEncoder or SequenceDecoder
+        self.config = GPTConfig(
+            vocab_size,
+            hidden_size=size,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            position="rotary",
+            dropout=dropout,
         )
+        self.blocks = nn.ModuleList(self.block(self.config) for _ in range(num_layers))
         self.norm = nn.LayerNorm(size, self.config.norm_eps)
         _initialize(self)
+
+
+class TransformerEncoder(_Stack, SequenceEncoder):
+    """Reads a source with ``num_layers`` blocks of ``num_heads`` heads."""
+
+    block = EncoderBlock
 
     def forward(self, source: Padded) -> Encoded:
         x = self.embedding(source.ids)  # (batch, seq_len, size)
@@ -158,11 +171,13 @@ class TransformerEncoder(SequenceEncoder):
         return Encoded(self.norm(x), source.mask)
 
 
-class TransformerDecoder(SequenceDecoder):
+class TransformerDecoder(_Stack, SequenceDecoder):
     """Writes a target with ``num_layers`` blocks of ``num_heads`` heads.
 
     What is written is kept as keys and values, so a token costs one token.
     """
+
+    block = DecoderBlock
 
     def __init__(
         self,
@@ -172,14 +187,9 @@ class TransformerDecoder(SequenceDecoder):
         num_heads: int = 4,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(vocab_size, size)
-        self.config = _config(vocab_size, size, num_layers, num_heads, dropout)
-        self.blocks = nn.ModuleList(
-            DecoderBlock(self.config) for _ in range(num_layers)
-        )
-        self.norm = nn.LayerNorm(size, self.config.norm_eps)
+        super().__init__(vocab_size, size, num_layers, num_heads, dropout)
         self.output = nn.Linear(size, vocab_size)
-        _initialize(self)
+        _initialize(self.output)
 
     def start(self, encoded: Encoded) -> TransformerState:
         sources = tuple(cross.source(encoded.memory) for cross in self._crosses)
@@ -239,26 +249,12 @@ def _mixed(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, p: float) -> Tensor:
     return mixed.transpose(1, 2).flatten(2)
 
 
-def _config(
-    vocab_size: int, size: int, num_layers: int, num_heads: int, dropout: float
-) -> GPTConfig:
-    """What the parts shared with a GPT are built from."""
-    return GPTConfig(
-        vocab_size,
-        hidden_size=size,
-        num_layers=num_layers,
-        num_heads=num_heads,
-        position="rotary",
-        dropout=dropout,
-    )
-
-
 def _turn(config: GPTConfig, start: int, x: Tensor) -> Rotation:
     turns = frequencies(config.head_dim, config.rotary_theta, None, x.device)
     return rotation(turns, start, x.shape[1])
 
 
-def _initialize(model: SequenceEncoder | SequenceDecoder) -> None:
+def _initialize(model: nn.Module) -> None:
     """Matrices after Glorot & Bengio (2010), as ``nn.Transformer`` has them."""
     for module in model.modules():
         if isinstance(module, nn.Linear):

@@ -1,7 +1,9 @@
 """Two languages in one vocabulary, and their pairs as token numbers.  Section 6.2.
 
-One model translates in both directions: the first token of a target says which
-language it is in (after Johnson et al. 2017, who say it in the source).
+A vocabulary of byte pairs for any text (:func:`pair_tokenizer`), or of whole words
+(:mod:`lmbook.text.pair_words`).  One model translates in both directions: the first
+token of a target says which language it is in (after Johnson et al. 2017, who say it
+in the source).
 """
 
 import logging
@@ -10,7 +12,10 @@ from collections.abc import Iterable
 from lmbook.errors import InputError
 from lmbook.text.bpe import BPETokenizer
 from lmbook.text.pair_batches import IdPair
+from lmbook.text.pair_words import PairWords
 from lmbook.text.pairs import Pairs
+
+PairTokenizer = BPETokenizer | PairWords
 
 LANGUAGES = ("en", "zh")  # in the order of a pair
 END = "<|end|>"  # the last token of every target
@@ -25,6 +30,9 @@ def language_token(language: str) -> str:
     return f"<|{language}|>"
 
 
+SPECIAL = [END, *map(language_token, LANGUAGES)]
+
+
 def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
     """Byte pairs of both languages, at most ``vocab_size`` tokens.
 
@@ -37,11 +45,10 @@ def pair_tokenizer(pairs: Pairs, vocab_size: int) -> BPETokenizer:
     jieba.setLogLevel(logging.WARNING)  # not that it has loaded its dictionary
     english = "\n".join(one for one, _ in pairs)
     chinese = "\n".join(word for _, other in pairs for word in jieba.cut(other))
-    special = [END, *map(language_token, LANGUAGES)]
-    return BPETokenizer.train([english, chinese], vocab_size, special)
+    return BPETokenizer.train([english, chinese], vocab_size, SPECIAL)
 
 
-def languages(tokenizer: BPETokenizer) -> tuple[str, ...]:
+def languages(tokenizer: PairTokenizer) -> tuple[str, ...]:
     """The languages that targets can be in; ``InputError`` unless there are some."""
     names = tokenizer.special_tokens
     found = tuple(
@@ -59,7 +66,7 @@ def languages(tokenizer: BPETokenizer) -> tuple[str, ...]:
 
 
 def encode_pairs(
-    tokenizer: BPETokenizer, pairs: Iterable[tuple[str, str]]
+    tokenizer: PairTokenizer, pairs: Iterable[tuple[str, str]]
 ) -> list[IdPair]:
     """Every pair (English, Chinese) twice: to Chinese, and to English.
 

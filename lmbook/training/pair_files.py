@@ -9,6 +9,9 @@ from lmbook.errors import InputError
 from lmbook.models.tensor_files import read_tensors
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
 from lmbook.text.bpe import BPETokenizer
+from lmbook.text.pair_tokens import PairTokenizer
+from lmbook.text.pair_words import KIND, PairWords
+from lmbook.text.tokenizer_base import read_json
 from lmbook.training import checkpoint
 from lmbook.training.optimizers import put
 
@@ -16,7 +19,7 @@ from lmbook.training.optimizers import put
 def save_pair_model(
     folder: str | Path,
     model: Seq2Seq,
-    tokenizer: BPETokenizer,
+    tokenizer: PairTokenizer,
     records: Iterable[dict[str, Any]] = (),
     **settings: Any,
 ) -> None:
@@ -32,7 +35,7 @@ def save_pair_model(
     checkpoint.save_weights(folder, weights, tokenizer, **settings)
 
 
-def load_pair_model(folder: str | Path) -> tuple[Seq2Seq, BPETokenizer]:
+def load_pair_model(folder: str | Path) -> tuple[Seq2Seq, PairTokenizer]:
     """The model that :func:`save_pair_model` wrote, on the CPU, and its tokenizer.
 
     Raises ``InputError`` naming what is missing, damaged, or does not fit the rest.
@@ -43,7 +46,7 @@ def load_pair_model(folder: str | Path) -> tuple[Seq2Seq, BPETokenizer]:
         if content is None:
             raise InputError(f"{folder} holds no model: {checkpoint.CONFIG} is missing")
         weights = read_tensors(folder / checkpoint.WEIGHTS)
-        tokenizer = BPETokenizer.load(folder / checkpoint.TOKENIZER)
+        tokenizer = _tokenizer(folder / checkpoint.TOKENIZER)
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
     if "seq2seq" not in content:
@@ -58,3 +61,9 @@ def load_pair_model(folder: str | Path) -> tuple[Seq2Seq, BPETokenizer]:
         raise InputError(f"the model in {folder} is damaged: {reason}") from None
     put(model, weights)
     return model.eval(), tokenizer
+
+
+def _tokenizer(path: Path) -> PairTokenizer:
+    """The tokenizer of a file, of whichever of the two kinds it is."""
+    is_words = read_json(path)["model"].get("type") == KIND
+    return PairWords.load(path) if is_words else BPETokenizer.load(path)

@@ -9,16 +9,20 @@ import dataclasses
 import hashlib
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from lmbook.errors import InputError
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
-from lmbook.text.bpe import BPETokenizer
 from lmbook.text.microworld import MicroWorld
+from lmbook.text.microworld.texts import Pair
 from lmbook.text.pair_batches import PairData
-from lmbook.text.pair_tokens import encode_pairs, pair_tokenizer
+from lmbook.text.pair_tokens import SPECIAL, PairTokenizer, encode_pairs
+from lmbook.text.pair_words import PairWords
 from lmbook.text.pairs import Pairs
 from lmbook.training import checkpoint, store
 from lmbook.training.config import TrainConfig
@@ -26,32 +30,31 @@ from lmbook.training.pair_files import load_pair_model, save_pair_model
 from lmbook.training.pairs import train_pairs
 from lmbook.training.progress import History
 
-VERSIONS = (*store.VERSIONS, "jieba")  # jieba's words shape the vocabulary
-
 
 @dataclass(frozen=True)
 class PairSetup:
-    """How many sentences of the artificial world a translator reads, and how.
+    """Which sentences of the artificial world a translator reads, and how.
 
-    The world's split "train" writes them from the seed of ``train``.  ``valid_pairs``
-    further ones are held out.  ``vocab_size`` is the most tokens there may be; the
-    sizes of the model's vocabularies follow from it.
+    The world's split "train" says ``num_sentences`` from the seed of ``train``.  The
+    first ``valid_pairs`` are held out; of the others only those are kept that have a
+    word which was kept less than ``coverage`` times (:func:`covering`).  The sizes of
+    the model's vocabularies follow from the words.
     """
 
-    num_pairs: int
+    num_sentences: int
     valid_pairs: int
-    vocab_size: int
+    coverage: int
     model: Seq2SeqConfig
     train: TrainConfig
 
 
 TRANSLATOR = PairSetup(
-    num_pairs=25_000,
+    num_sentences=150_000,
     valid_pairs=400,
-    vocab_size=4200,
+    coverage=100,
     model=Seq2SeqConfig(
-        4200,
-        4200,
+        1,
+        1,
         architecture="attention",
         size=128,
         bidirectional=True,
@@ -68,7 +71,8 @@ TRANSLATOR = PairSetup(
         warmup=0.05,
         final=0.0,
         epochs=1,
-        evaluations=2,
+        evaluations=4,
+        device="cpu",
     ),
 )
 
@@ -77,18 +81,38 @@ class TrainedPairs(NamedTuple):
     """A model in evaluation mode on the CPU, its tokenizer, how it was trained."""
 
     model: Seq2Seq
-    tokenizer: BPETokenizer
+    tokenizer: PairTokenizer
     history: History
 
 
-def microworld_pairs(number: int, seed: int, split: str = "train") -> Pairs:
-    """So many sentences (English, Chinese) of the artificial world, no pair twice."""
-    found: dict[tuple[str, str], None] = {}
-    stream = MicroWorld("en", split).pairs("sentences", seed)
-    while len(found) < number:
-        pair = next(stream)
-        found[pair.source.text, pair.target.text] = None
-    return list(found)
+def microworld_pairs(number: int, seed: int, split: str = "train") -> list[Pair]:
+    """So many sentences of the artificial world, said in English and in Chinese.
+
+    As often as the world says them: what it says again teaches again.
+    """
+    return list(islice(MicroWorld("en", split).pairs("sentences", seed), number))
+
+
+def covering(pairs: Iterable[Pair], times: int) -> list[Pair]:
+    """Of these pairs only those that have a word which was kept too rarely.
+
+    A pair is kept if one of its words stands in fewer than ``times`` of those kept
+    before it.  So common words no longer crowd out the rare ones, and a model learns
+    more from as many pairs.
+    """
+    counts: Counter[str] = Counter()
+    kept = []
+    for pair in pairs:
+        words = {*pair.source.tokens, *pair.target.tokens}
+        if min(counts[word] for word in words) < times:
+            counts.update(words)
+            kept.append(pair)
+    return kept
+
+
+def texts(pairs: Iterable[Pair]) -> Pairs:
+    """The sentences (English, Chinese) as people write them."""
+    return [(pair.source.text, pair.target.text) for pair in pairs]
 
 
 def trained_pairs(setup: PairSetup = TRANSLATOR) -> TrainedPairs:
@@ -117,10 +141,14 @@ def trained_pairs(setup: PairSetup = TRANSLATOR) -> TrainedPairs:
 def train_setup(setup: PairSetup) -> TrainedPairs:
     """The same, trained now and not kept."""
     seed = setup.train.seed
-    pairs = microworld_pairs(setup.num_pairs + setup.valid_pairs, seed)
-    tokenizer = pair_tokenizer(pairs[setup.valid_pairs :], setup.vocab_size)
-    valid = encode_pairs(tokenizer, pairs[: setup.valid_pairs])
-    train = encode_pairs(tokenizer, pairs[setup.valid_pairs :])
+    pairs = microworld_pairs(setup.num_sentences, seed)
+    valid_pairs = texts(pairs[: setup.valid_pairs])
+    kept = covering(pairs[setup.valid_pairs :], setup.coverage)
+    kept_texts = texts(kept)
+    english = (one for one, _ in kept_texts)
+    tokenizer = PairWords.train(english, (p.target.tokens for p in kept), SPECIAL)
+    valid = encode_pairs(tokenizer, valid_pairs)
+    train = encode_pairs(tokenizer, kept_texts)
     size = len(tokenizer)
     sizes = dataclasses.replace(
         setup.model, source_vocab_size=size, target_vocab_size=size
@@ -145,6 +173,6 @@ def _key(setup: PairSetup) -> str:
     about = dataclasses.asdict(setup)
     for name in store.NOT_HASHED:
         del about["train"][name]
-    versions = {name: store._version(name) for name in VERSIONS}
+    versions = {name: store._version(name) for name in store.VERSIONS}
     content = {"code": store._code(), "versions": versions, "setup": about}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -82,6 +82,10 @@ def test_one_beam_is_greedy_and_more_are_no_worse():
         model = model_of(seed)
         [greedy] = generate(model, [PROMPT], LENGTH, GREEDY)
         assert beam_search(model, PROMPT, LENGTH, 1)[0].ids == tuple(greedy)
+        for end, penalty in itertools.product(range(VOCAB), (0.0, 1.0, 2.5)):
+            [ended] = generate(model, [PROMPT], 12, GREEDY, end=end)
+            [found] = beam_search(model, PROMPT, 12, 1, penalty, end)
+            assert [i for i in found.ids if i != end] == [i for i in ended if i != end]
         best = beam_search(model, PROMPT, LENGTH, 3)[0]
         assert best.log_prob >= log_prob(model, greedy) - 1e-9
         better += best.ids != tuple(greedy)

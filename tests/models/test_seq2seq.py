@@ -1,5 +1,7 @@
 """Encoders and decoders: against PyTorch, written out, and whatever the padding."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -92,8 +94,9 @@ def test_attention_looks_at_no_padding(kind):
 
 def test_without_attention_there_is_nothing_to_draw():
     model = model_of("fixed")
+    ids, encoded = torch.zeros(1, 2).long(), model.encode(Padded.of(SOURCES[:1]))
     with pytest.raises(InputError, match="no attention"):
-        model.decoder.attention_weights(torch.zeros(1, 2).long(), None)
+        model.decoder.attention_weights(ids, encoded)
 
 
 # ---- the parts -----------------------------------------------------------------------
@@ -103,19 +106,19 @@ def test_additive_attention_term_by_term():
     torch.manual_seed(0)
     attention = AdditiveAttention(SIZE).double()
     memory = torch.randn(BATCH, SOURCE, SIZE, dtype=torch.float64, requires_grad=True)
-    query = torch.randn(BATCH, SIZE, dtype=torch.float64, requires_grad=True)
+    query = torch.randn(BATCH, 2, SIZE, dtype=torch.float64, requires_grad=True)
     mask = filled(SOURCES, SOURCE, V).mask
     inputs = (query, attention.keys(memory), memory, mask)
     context, weights = attention(*inputs)
     w, u, b = attention.query.weight, attention.key.weight, attention.key.bias
     v = attention.score.weight[0]
-    for i in range(BATCH):
+    for i, t in itertools.product(range(BATCH), range(2)):
         places = range(len(SOURCES[i]))
-        e = [v @ torch.tanh(w @ query[i] + u @ memory[i, j] + b) for j in places]
+        e = [v @ torch.tanh(w @ query[i, t] + u @ memory[i, j] + b) for j in places]
         total = sum(x.exp() for x in e)
         expected = sum(e[j].exp() / total * memory[i, j] for j in places)
-        assert torch.allclose(context[i], expected, rtol=0, atol=1e-13)
-        assert weights[i, len(SOURCES[i]) :].eq(0).all()
+        assert torch.allclose(context[i, t], expected, rtol=0, atol=1e-13)
+        assert weights[i, t, len(SOURCES[i]) :].eq(0).all()
 
     def both(query, memory):
         return attention(query, attention.keys(memory), memory, mask)
@@ -156,11 +159,11 @@ def test_two_directions_side_by_side():
 
 
 def test_attention_in_the_decoder_written_out():
-    """s_t = LSTM([y_{t-1}; c_t], s_{t-1}), c_t of s_{t-1}; tanh(W_r [s_t; c_t])."""
+    """s_t = LSTM(y_{t-1}, s_{t-1}), c_t of s_t; W_o tanh(W_r [s_t; c_t])."""
     torch.manual_seed(2)
     decoder = Decoder(W, SIZE, attention=True).double()
     encoded = Encoder(V, SIZE).double()(Padded.of(SOURCES[:1]))
-    cell = LSTMCell(2 * SIZE, SIZE).double()
+    cell = LSTMCell(SIZE, SIZE).double()
     names = [name for name, _ in cell.named_parameters()]
     cell.load_state_dict({n: getattr(decoder.lstm, f"{n}_l0") for n in names})
     ids = torch.tensor([TARGETS[0]])
@@ -168,10 +171,10 @@ def test_attention_in_the_decoder_written_out():
     h, c = (state[0] for state in encoded.state)
     keys = decoder.attention.keys(encoded.memory)
     for t, token in enumerate(TARGETS[0]):
-        context, _ = decoder.attention(h, keys, encoded.memory, encoded.mask)
         y = decoder.embedding.weight[token] * SIZE**0.5
-        h, c = cell(torch.cat([y[None], context], dim=1), (h, c))
-        hidden = torch.tanh(decoder.readout(torch.cat([h, context], dim=1)))
+        h, c = cell(y[None], (h, c))
+        context, _ = decoder.attention(h[None], keys, encoded.memory, encoded.mask)
+        hidden = torch.tanh(decoder.readout(torch.cat([h, context[0]], dim=1)))
         expected = decoder.output(hidden)[0]
         assert torch.allclose(logits[0, t], expected, rtol=0, atol=1e-13)
 
@@ -235,9 +238,10 @@ def test_greedy_is_generate_and_one_beam(model):
     found = model.decoder.decode(encoded, 8, begin=5, end=11)
     given = Conditioned(model.decoder, encoded)
     [drawn] = generate(given, [[5]], 8, GREEDY, end=11)
-    beam = beam_search(given, [5], 8, 1, length_penalty=0.0, end=11)[0].ids
     assert [i for i in drawn if i != 11] == found
-    assert [i for i in beam if i != 11] == found
+    for penalty in (0.0, 1.0, 2.5):
+        [beam] = beam_search(given, [5], 8, 1, penalty, end=11)
+        assert [i for i in beam.ids if i != 11] == found
 
 
 def test_beams_find_the_best_of_all(model):

@@ -2,21 +2,29 @@
 
 import dataclasses
 import json
+from collections import Counter
 
 import pytest
 import torch
 
 from lmbook.errors import InputError
 from lmbook.models.translation_model import Seq2Seq, Seq2SeqConfig
-from lmbook.text.pair_tokens import pair_tokenizer
+from lmbook.text.pair_tokens import SPECIAL, pair_tokenizer
+from lmbook.text.pair_words import PairWords
 from lmbook.training import TrainConfig, checkpoint, pair_store
 from lmbook.training.pair_files import load_pair_model, save_pair_model
-from lmbook.training.pair_store import PairSetup, microworld_pairs, trained_pairs
+from lmbook.training.pair_store import (
+    PairSetup,
+    covering,
+    microworld_pairs,
+    texts,
+    trained_pairs,
+)
 
 SETUP = PairSetup(
-    num_pairs=40,
+    num_sentences=46,
     valid_pairs=6,
-    vocab_size=300,
+    coverage=40,
     model=Seq2SeqConfig(1, 1, size=8, tied=True),
     train=TrainConfig(optimizer="adamw", batch_size=16, epochs=None, max_steps=4),
 )
@@ -62,8 +70,8 @@ def test_trained_once_then_loaded(models, trainings):
 def test_another_of_anything_is_another_model(models, trainings):
     trained_pairs(SETUP)
     for other in (
-        dataclasses.replace(SETUP, num_pairs=41),
-        dataclasses.replace(SETUP, vocab_size=299),
+        dataclasses.replace(SETUP, num_sentences=47),
+        dataclasses.replace(SETUP, coverage=39),
         dataclasses.replace(SETUP, train=dataclasses.replace(SETUP.train, seed=1)),
     ):
         trained_pairs(other)
@@ -83,14 +91,33 @@ def test_a_damaged_model_is_made_again(models, trainings):
 
 
 def test_pairs_of_the_world():
-    pairs = microworld_pairs(3, seed=5)
-    assert pairs == microworld_pairs(4, seed=5)[:3] != microworld_pairs(3, seed=6)
+    pairs = texts(microworld_pairs(3, seed=5))
+    assert pairs == texts(microworld_pairs(4, seed=5))[:3]
+    assert pairs != texts(microworld_pairs(3, seed=6))
     for english, chinese in pairs:
         assert english.isascii()
         assert not chinese.isascii()
-    many = microworld_pairs(2000, seed=5)
-    assert len(set(many)) == 2000
-    assert many[:3] == pairs
+
+
+def test_what_is_kept_covers_the_words():
+    pairs = microworld_pairs(3000, seed=5)
+    kept = covering(pairs, 4)
+    assert len(kept) < len(pairs)
+
+    def counts(some):
+        words = ({*p.source.tokens, *p.target.tokens} for p in some)
+        return Counter(word for each in words for word in each)
+
+    everywhere, there = counts(pairs), counts(kept)
+    assert all(there[word] >= min(n, 4) for word, n in everywhere.items())
+    assert there["。"] < everywhere["。"]
+    remaining = iter(pairs)
+    assert all(pair in remaining for pair in kept), "in their order"
+    before = Counter()
+    for pair in kept:
+        words = {*pair.source.tokens, *pair.target.tokens}
+        assert min(before[word] for word in words) < 4
+        before.update(words)
 
 
 # ---- files ---------------------------------------------------------------------------
@@ -114,6 +141,17 @@ def test_saved_and_loaded(saved):
     assert words.to_json() == tokenizer.to_json()
     assert checkpoint.read_records(folder) == [{"step": 1}]
     assert json.loads((folder / "config.json").read_text())["about"] == "tests"
+
+
+def test_words_are_saved_and_loaded_too(tmp_path):
+    words = PairWords.train(["Hello, world!"], [["你好", "，", "世界", "！"]], SPECIAL)
+    size = len(words)
+    model = Seq2Seq.seeded(Seq2SeqConfig(size, size, size=6, tied=True), 0)
+    save_pair_model(tmp_path, model, words)
+    loaded, tokenizer = load_pair_model(tmp_path)
+    assert isinstance(tokenizer, PairWords)
+    assert tokenizer.to_json() == words.to_json()
+    assert torch.equal(weights(loaded), weights(model))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
