@@ -6,8 +6,8 @@ it is from:
     GPT-3 有 1750 亿个参数<!-- fact: models/GPT-3/params_total -->。
 
 On every page the last numeral before the comment must be the row's value, rounded to
-the digits that are written, in any unit of the same kind (``quantities``); of a row that
-holds text, a number in it, or the text itself.
+the digits that are written, in any unit of the same kind (``quantities``); of a row
+that holds text, a number in it, or the text itself.
 On the pages about the industry (``STRICT``) each numeral with a unit needs such a
 comment, unless an output of a code cell of that page prints it, or a comment
 ``<!-- given: why -->`` says that it is an assumption or a definition and no fact.
