@@ -46,7 +46,7 @@ class Growth:
         return math.log(2) / rate if rate else math.inf
 
 
-def growth(
+def fit_growth(
     years: Sequence[float], values: Sequence[float], confidence: float = 0.95
 ) -> Growth:
     """The line through ``values``, all above 0, of at least three different years."""

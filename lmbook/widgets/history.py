@@ -30,8 +30,8 @@ class History(anywidget.AnyWidget):
 
     The reader chooses the quantity ("params", "active", "tokens", "flops", "price"), a
     group ("all"; "records", above all earlier ones; "open" or "closed" weights) and
-    the years; the page fits the line of :func:`lmbook.industry.growth.growth` and says
-    the growth a year with its 95 % interval.  A touched point tells its row and source;
+    the years; the page fits :func:`lmbook.industry.growth.fit_growth` to them, says
+    the growth a year and its 95 % interval.  A touched point tells its row and source;
     marks along the bottom are the table ``milestones``.  No kernel is needed.
 
     Raises ``InputError`` for an unknown option or a value that it cannot have.

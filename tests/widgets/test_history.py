@@ -5,7 +5,7 @@ import pytest
 
 from lmbook.errors import InputError
 from lmbook.industry import facts
-from lmbook.industry.growth import growth, records
+from lmbook.industry.growth import fit_growth, records
 from lmbook.widgets.history import QUANTITIES, History, points, size, when
 from tests.widgets.test_explorers import in_javascript
 
@@ -37,7 +37,7 @@ def test_the_line_is_that_of_growth():
     data = {"cases": cases, "t": widget.t}
     found = in_javascript(widget._esm, "data.cases.map((c) => m.line(c, data.t))", data)
     for case, line in zip(cases, found, strict=True):
-        expected = growth([p[0] for p in case], [p[1] for p in case])
+        expected = fit_growth([p[0] for p in case], [p[1] for p in case])
         assert line["n"] == expected.num_points
         for name, factor in (
             ("rate", expected.factor),
