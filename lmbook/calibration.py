@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reliability:
-    """What a reliability diagram shows: the bins that hold answers, unsure ones first."""
+    """What a reliability diagram shows: bins that hold answers, unsure first."""
 
     confidence: Floats  # mean of the bin
     accuracy: Floats
@@ -31,7 +31,7 @@ class Reliability:
 def reliability(
     confidence: ArrayLike, correct: ArrayLike, bins: int = 10
 ) -> Reliability:
-    """Sort answers into bins of equal width by the model's confidence (Guo et al. 2017).
+    """Sort answers into bins of equal width by confidence (Guo et al. 2017).
 
     ``confidence`` (n,) from 0 to 1, ``correct`` (n,) of true and false.
     """
