@@ -51,5 +51,6 @@ def reliability(
     place = np.minimum((sure * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)
     held = counts > 0
-    means = [np.bincount(place, x, bins)[held] / counts[held] for x in (sure, right)]
-    return Reliability(*means, counts[held])
+    confident = np.bincount(place, sure, bins)[held] / counts[held]
+    accurate = np.bincount(place, right, bins)[held] / counts[held]
+    return Reliability(confident, accurate, counts[held])

@@ -57,7 +57,9 @@ def bootstrap(
     _quantile(confidence)
     rng = np.random.default_rng(seed)
     drawn = [
-        (statistic or np.mean)(sample[rng.integers(len(sample), size=len(sample))])
+        float(
+            (statistic or np.mean)(sample[rng.integers(len(sample), size=len(sample))])
+        )
         for _ in range(resamples)
     ]
     tail = (1 - confidence) / 2
