@@ -7,13 +7,14 @@ in section 3.6.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from lmbook.errors import InputError
 from lmbook.models.attention import attention_weights
-from lmbook.models.gpt import GPT
+from lmbook.models.gpt import GPT, Block
 from lmbook.models.rotary import frequencies, rotation
 
 Head = tuple[int, int]  # layer and head, from 0
@@ -46,7 +47,7 @@ def attention_maps(model: GPT, ids: Tensor) -> Tensor:
     was_training = model.training
     model.eval()
     layers = []
-    for block in model.blocks:
+    for block in _blocks(model):
         q, k, _ = block.attention.project(block.attention_norm(x), turn)
         layers.append(attention_weights(q, k))
         x, _ = block(x, turn, None)
@@ -62,7 +63,7 @@ def silenced(model: GPT, heads: Iterable[Head]) -> Iterator[GPT]:
     matrix are zero inside the block, and what they were after it.  ``InputError``
     for a head that the model doesn't have.
     """
-    config, chosen = model.config, list(heads)
+    config, chosen, blocks = model.config, list(heads), _blocks(model)
     for layer, head in chosen:
         if not (0 <= layer < config.num_layers and 0 <= head < config.num_heads):
             raise InputError(
@@ -70,16 +71,20 @@ def silenced(model: GPT, heads: Iterable[Head]) -> Iterator[GPT]:
                 f"counted from 0; got head {head} of layer {layer}"
             )
     kept = {
-        layer: model.blocks[layer].attention.output.weight.detach().clone()
+        layer: blocks[layer].attention.output.weight.detach().clone()
         for layer, _ in chosen
     }
     with torch.no_grad():
         for layer, head in chosen:
             columns = slice(head * config.head_dim, (head + 1) * config.head_dim)
-            model.blocks[layer].attention.output.weight[:, columns] = 0
+            blocks[layer].attention.output.weight[:, columns] = 0
     try:
         yield model
     finally:
         with torch.no_grad():
             for layer, weight in kept.items():
-                model.blocks[layer].attention.output.weight.copy_(weight)
+                blocks[layer].attention.output.weight.copy_(weight)
+
+
+def _blocks(model: GPT) -> list[Block]:
+    return [cast(Block, block) for block in model.blocks]

@@ -97,7 +97,7 @@ class AttentionViewer(anywidget.AnyWidget):
         name, value = proposal.trait.name, proposal.value
         tokens = max((len(one["tokens"]) for one in self.examples), default=1)
         ends = {"example": len(self.examples), "token": tokens}
-        end = ends.get(name) or getattr(self, f"num_{name}s", 1)
+        end = int(ends.get(name) or getattr(self, f"num_{name}s") or 1)
         if not 0 <= value < end:
             raise traitlets.TraitError(f"{name} must be 0 to {end - 1}, got {value}")
         return value

@@ -54,7 +54,8 @@ def test_nothing_is_dropped_and_the_mode_stays():
     calm = attention_maps(gpt, ids())
     gpt.train()
     assert torch.equal(attention_maps(gpt, ids()), calm)
-    assert gpt.training and gpt.blocks[0].training
+    assert gpt.training
+    assert gpt.blocks[0].training
 
 
 def test_silenced_heads_add_nothing_and_come_back():
@@ -66,7 +67,8 @@ def test_silenced_heads_add_nothing_and_come_back():
         with silenced(gpt, heads):
             quiet = gpt(tokens)[0]
             weight = gpt.blocks[1].attention.output.weight
-            assert not weight[:, :6].any() and not weight[:, 18:].any()
+            assert not weight[:, :6].any()
+            assert not weight[:, 18:].any()
             assert torch.equal(weight[:, 6:18], before[1][:, 6:18])
         assert not torch.allclose(quiet, whole)
         # Without any head of any layer, attention is only its output bias.

@@ -126,7 +126,7 @@ def test_in_the_book_with_no_kernel(site, browser):
         asked = shown.locator(".tokens button").nth(8)
         asked.click()
         expect(shown.locator("output")).to_contain_text("第 9 个词")
-        shown.get_by_label("选一段文字").select_option("八件事，再问一遍")
+        shown.get_by_label("选一段文字").select_option("八件事，八个问题")
         expect(shown.locator(".tokens button")).to_have_count(32)
         buttons = [b.bounding_box() for b in shown.locator(".heads button").all()[:2]]
         assert abs(buttons[0]["y"] - buttons[1]["y"]) < 2  # side by side
