@@ -1,4 +1,4 @@
-"""Large numbers as a Chinese reader says them: 1.746e11 is 1750 亿.  Chapters 2 and 8."""
+"""Large numbers as a Chinese reader says them: 1.746e11 is 1750 亿.  Section 2.1."""
 
 import math
 
