@@ -68,8 +68,10 @@ def test_lmbook_can_be_read_in_the_time_there_is() -> None:
     # many; pre-training, fine-tuning, preferences, and questions answered 1,180;
     # sequence to sequence in three architectures, its trainer and the translator 1,700;
     # growth, scaling laws fitted and the figures of history alive in the page 490; the
-    # map of the industry, its calculators and the story's company 340.
-    assert sum(lengths.values()) <= 20_300
+    # map of the industry, its calculators and the story's company 340; the viewer of
+    # attention, whole words for the translator, a bill's uncertainty, and what 6.4
+    # measures with 850.
+    assert sum(lengths.values()) <= 21_240
     assert {path.name: n for path, n in lengths.items() if n > 350} == {}
 
 
