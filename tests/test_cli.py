@@ -289,6 +289,29 @@ def test_options_take_the_presets_place(tmp_path, lmbook_here):
     assert expected.items() <= train.items()
 
 
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [
+        (("--max-steps", 2), (None, 2, None)),
+        (("--epochs", 1), (1, None, None)),
+        (("--max-minutes", 0.5, "--max-steps", 3), (None, 3, 0.5)),
+    ],
+)
+def test_a_limit_takes_the_place_of_the_presets(given, limits, tmp_path, lmbook_here):
+    """One of minutes as well: two of them would end a longer run, and its rate would
+    go by the clock."""
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, "utf-8")
+    code, _, stderr = lmbook_here(
+        *("train", "--preset", "char-lstm", "--text", text, "--out", tmp_path / "m"),
+        *("--device", "cpu", "--precision", "float32", *given),
+    )
+    assert code == 0, stderr
+    train = json.loads((tmp_path / "m" / "config.json").read_text())["train"]
+    names = ("epochs", "max_steps", "max_minutes")
+    assert tuple(train[name] for name in names) == limits
+
+
 def test_torchrun_speaks_and_writes_once(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text(TEXT, "utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lmbook.errors import InputError
-from lmbook.models.lstm import LSTMConfig
+from lmbook.models.language_model import ModelConfig, config_from, sizes_of
 from lmbook.text import LanguageData, load_data
 from lmbook.text.corpora import names
 from lmbook.training import TrainConfig, best_device
@@ -15,7 +15,7 @@ from lmbook.training.presets import preset
 from lmbook.training.run import check
 
 DEFAULTS = {"preset": "article", "seed": 0}
-LIMITS = {"max_steps", "max_minutes"}
+LIMITS = {"epochs", "max_steps", "max_minutes"}
 # These change no result, or are compared by what the files hold.
 NOT_COMPARED = ("device", "save_minutes", "text", "valid")
 
@@ -26,7 +26,7 @@ class Plan:
 
     options: dict[str, Any]  # as they were given
     reading: dict[str, Any]  # arguments of load_data
-    model: LSTMConfig  # its vocab_size is the most that it may be
+    model: ModelConfig  # its vocab_size is the most that it may be
     train: TrainConfig
 
     @classmethod
@@ -42,8 +42,8 @@ class Plan:
             "at_most": "vocab_size" not in options,
         }
         changed = _of_training(options)
-        if LIMITS & set(changed):  # they replace the preset's limit
-            changed.setdefault("epochs", None)
+        if LIMITS & set(changed):  # they replace the preset's limits
+            changed = {**dict.fromkeys(LIMITS), **changed}
         train = dataclasses.replace(chosen.train, **changed)
         return cls(options, reading, chosen.model, train)
 
@@ -57,7 +57,7 @@ class Plan:
         for option, argument in (("text", "name_or_path"), ("valid", "valid_path")):
             reading[argument] = given.get(option, reading[argument])
         train = TrainConfig(**{**before["train"], **_of_training(given)})
-        return cls(before["options"], reading, LSTMConfig(**before["model"]), train)
+        return cls(before["options"], reading, config_from(before["model"]), train)
 
     def read(self) -> tuple[LanguageData, dict[str, Any]]:
         """The text, and all that the run's result depends on, as JSON."""
@@ -71,7 +71,7 @@ class Plan:
         return data, {
             "options": self.options,
             "reading": reading,
-            "model": dataclasses.asdict(sizes),
+            "model": sizes_of(sizes),
             "train": dataclasses.asdict(self.train),
             "data": fingerprint(data),
             "valid": {

@@ -70,6 +70,7 @@ def train(out: Path, resume: bool, as_json: bool, **options: Any) -> None:
 def _train(out: Path, resume: bool, given: dict[str, Any]) -> dict[str, Any]:
     """Begin a run, or go on with one; return what is to be reported."""
     from lmbook.cli.plan import Plan, require_same_options
+    from lmbook.models.language_model import config_from
     from lmbook.training import History, checkpoint, trainer
     from lmbook.training.distributed import rank
     from lmbook.training.presets import new_model
@@ -97,22 +98,21 @@ def _train(out: Path, resume: bool, given: dict[str, Any]) -> dict[str, Any]:
         if rank() == 0:  # it alone writes
             opened = RunFolder(out, settings, data.tokenizer, resume)
             folder = stack.enter_context(opened)
-        sizes = type(plan.model)(**settings["model"])
-        model = new_model(sizes, plan.train.seed)
+        model = new_model(config_from(settings["model"]), plan.train.seed)
         history = trainer.train(model, data, plan.train, folder=folder)
     return _summary(settings, history)
 
 
 def _summary(settings: dict[str, Any], history: Any) -> dict[str, Any]:
     """What a finished run has come to; the losses are those of the weights kept."""
-    from lmbook.models.lstm import LSTMConfig
+    from lmbook.models.language_model import config_from
 
     options, valid, last = settings["options"], settings["valid"], history.last
     nats = history.best["valid_nats"]
     return {
         "preset": options["preset"],
         "seed": options["seed"],
-        "parameters": LSTMConfig(**settings["model"]).num_parameters,
+        "parameters": config_from(settings["model"]).num_parameters,
         "vocab_size": settings["model"]["vocab_size"],
         **losses("valid_", nats, valid["tokens"], valid["chars"]),
         "valid_unknown_share": valid["unknown_share"],

@@ -1,7 +1,8 @@
 """Numbers as the calculators take them: what is wrong with one is said by name."""
 
-import math
 from collections.abc import Iterable
+from math import isfinite
+from numbers import Real
 
 from lmbook.errors import InputError
 
@@ -48,7 +49,4 @@ def one_of(words: Iterable[object], **values: object) -> None:
 
 
 def _is_number(value: object) -> bool:
-    try:
-        return not isinstance(value, bool | str) and math.isfinite(value)  # type: ignore[arg-type]
-    except TypeError:
-        return False
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

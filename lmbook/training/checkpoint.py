@@ -10,7 +10,6 @@ code, so loading one runs none.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,13 @@ from torch import Tensor
 
 from lmbook.errors import InputError
 from lmbook.files import atomic_write, read_sealed, sha256, write_sealed
-from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.models.language_model import (
+    LanguageModel,
+    ModelConfig,
+    build,
+    config_from,
+    sizes_of,
+)
 from lmbook.models.tensor_files import read_tensors, write_tensors
 from lmbook.text import LanguageData
 from lmbook.text.tokenizers import AnyTokenizer, load_tokenizer
@@ -36,7 +41,7 @@ WEIGHTS, CONFIG, TOKENIZER, METRICS = (
 
 def save_model(
     folder: str | Path,
-    model: LSTMLanguageModel,
+    model: LanguageModel,
     tokenizer: AnyTokenizer,
     records: Iterable[dict[str, Any]] = (),
     **settings: Any,
@@ -47,7 +52,7 @@ def save_model(
     """
     write_records(folder, records)
     weights = dict(model.named_parameters())
-    settings["model"] = asdict(model.config)
+    settings["model"] = sizes_of(model.config)
     save_weights(folder, weights, tokenizer, **settings)
 
 
@@ -90,7 +95,7 @@ def read_config(folder: str | Path) -> dict[str, Any] | None:
     return content
 
 
-def load(folder: str | Path) -> tuple[LSTMLanguageModel, AnyTokenizer]:
+def load(folder: str | Path) -> tuple[LanguageModel, AnyTokenizer]:
     """The model of a folder, on the CPU, and its tokenizer.
 
     Of a run that is not finished, the model of its last checkpoint.  Raises
@@ -112,7 +117,7 @@ def load(folder: str | Path) -> tuple[LSTMLanguageModel, AnyTokenizer]:
             f"the model in {folder} is damaged: a field is wrong"
         ) from None
     with torch.random.fork_rng(devices=[]):
-        model = LSTMLanguageModel(require_fit(folder, sizes, weights))
+        model = build(require_fit(folder, sizes, weights))
     model.load_state_dict(weights, strict=False)  # of a tied pair one is enough
     if len(tokenizer) != model.config.vocab_size:
         raise InputError(
@@ -136,12 +141,12 @@ def weights_of(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
 
 def require_fit(
     folder: str | Path, sizes: dict[str, Any], weights: dict[str, Tensor]
-) -> LSTMConfig:
+) -> ModelConfig:
     """The configuration of these sizes; ``InputError`` unless the weights are its."""
     try:
-        config = LSTMConfig(**sizes)
+        config = config_from(sizes)
         with torch.device("meta"):  # shapes alone: takes no memory
-            _require_shapes(LSTMLanguageModel(config), weights)
+            _require_shapes(build(config), weights)
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"the model in {folder} is damaged: {reason}") from None
@@ -174,7 +179,7 @@ def _of_unfinished_run(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]
     return settings["model"], weights_of(found.tensors, found.facts["weights"])
 
 
-def _require_shapes(model: LSTMLanguageModel, weights: dict[str, Tensor]) -> None:
+def _require_shapes(model: LanguageModel, weights: dict[str, Tensor]) -> None:
     accepted = {name: p.shape for name, p in model.state_dict().items()}
     needed = {name for name, _ in model.named_parameters()}
     for name in sorted(needed | weights.keys()):

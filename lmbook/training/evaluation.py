@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lmbook.models.gpt import GPT
+from lmbook.models.language_model import LanguageModel
 from lmbook.models.lstm import LSTMLanguageModel, State
 from lmbook.text import ContiguousBatches
 from lmbook.training.devices import one_thread
-
-LanguageModel = LSTMLanguageModel | GPT  # what is trained and evaluated
 
 # Windows are long, since no gradient is kept; rows are long, so that few are guessed
 # wrong, and enough for the matrix products to be quick.

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 
 from lmbook.errors import InputError
-from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
+from lmbook.models.gpt import GPTConfig
+from lmbook.models.language_model import LanguageModel, ModelConfig, build
+from lmbook.models.lstm import LSTMConfig
 from lmbook.training.config import TrainConfig
 
 
@@ -25,8 +27,18 @@ class Preset:
 
     about: str
     level: str
-    model: LSTMConfig
+    model: ModelConfig
     train: TrainConfig
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, GPTConfig):
+            longest = self.model.context_length
+            if self.train.seq_jitter or self.train.seq_len > longest:
+                raise InputError(
+                    "a Transformer trains in windows of at most context_length tokens, "
+                    f"{longest}, of one length; got seq_len {self.train.seq_len}, "
+                    f"seq_jitter {self.train.seq_jitter}"
+                )
 
 
 def _zaremba(
@@ -200,6 +212,23 @@ PRESETS = {
         _characters(dropout_input=0.1, dropout_output=0.5),
         _for_minutes(6.0, batch_size=32, learning_rate=8e-3),
     ),
+    "char-gpt": Preset(
+        "characters, for 110 seconds on two CPU cores: a Transformer of 4 layers, 4 "
+        "heads, width 128, context 64; chosen on tiny Shakespeare",
+        "char",
+        GPTConfig(
+            vocab_size=256,
+            context_length=64,
+            hidden_size=128,
+            num_layers=4,
+            num_heads=4,
+            position="rotary",
+            norm="rmsnorm",
+            bias=False,
+            tied=False,
+        ),
+        _for_minutes(110 / 60, batch_size=32, learning_rate=4e-3),
+    ),
     "microworld": Preset(
         "words of the artificial world, for 5 minutes on two CPU cores: vectors of "
         "128, one layer of 256 units, AdamW",
@@ -246,8 +275,8 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def new_model(config: LSTMConfig, seed: int) -> LSTMLanguageModel:
+def new_model(config: ModelConfig, seed: int) -> LanguageModel:
     """A model whose initial weights are drawn from ``seed`` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LSTMLanguageModel(config)
+        return build(config)

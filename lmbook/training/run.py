@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lmbook.errors import InputError
+from lmbook.models.language_model import LanguageModel
 from lmbook.models.losses import activation_penalty
 from lmbook.models.lstm import State
 from lmbook.text import ContiguousBatches
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import best_device, uses_bf16
 from lmbook.training.distributed import Ranks, count, rank
-from lmbook.training.evaluation import LanguageModel
 from lmbook.training.optimizers import Average, build_optimizer, copy_of, put
 from lmbook.training.progress import History
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import lmbook
 from lmbook.errors import InputError
 from lmbook.files import locked
-from lmbook.models.lstm import LSTMLanguageModel
+from lmbook.models.language_model import LanguageModel, sizes_of
 from lmbook.text import LanguageData, load_data
 from lmbook.text.corpora import OFFLINE
 from lmbook.text.downloads import cache_folder
@@ -45,7 +45,7 @@ NOT_HASHED = ("device", "save_minutes")
 class Trained(NamedTuple):
     """A model in evaluation mode on the CPU, its tokenizer, how it was trained."""
 
-    model: LSTMLanguageModel
+    model: LanguageModel
     tokenizer: AnyTokenizer
     history: History
 
@@ -124,7 +124,7 @@ def _train(folder: Path, chosen: Preset, text: str | Path | LanguageData) -> Non
     data = text if isinstance(text, LanguageData) else _read(chosen, text)
     sizes = dataclasses.replace(chosen.model, vocab_size=len(data.tokenizer))
     settings = {
-        "model": dataclasses.asdict(sizes),
+        "model": sizes_of(sizes),
         "train": dataclasses.asdict(chosen.train),
         "data": checkpoint.fingerprint(data),
     }
@@ -153,7 +153,7 @@ def _key(chosen: Preset, text: str | Path | LanguageData) -> str:
     content = {
         "code": _code(),
         "versions": {name: _version(name) for name in VERSIONS},
-        "model": dataclasses.asdict(chosen.model),
+        "model": sizes_of(chosen.model),
         "level": chosen.level,
         "train": {k: v for k, v in config.items() if k not in NOT_HASHED},
         # An offline corpus is what code and versions make of its name.

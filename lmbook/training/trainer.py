@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from lmbook.models.language_model import LanguageModel
 from lmbook.models.lstm import detach
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import exact_float32, seed_generators, seeded
 from lmbook.training.distributed import join
-from lmbook.training.evaluation import Diverged, LanguageModel, evaluate
+from lmbook.training.evaluation import Diverged, evaluate
 from lmbook.training.optimizers import put
 from lmbook.training.progress import Bar, History
 from lmbook.training.run import Run, Texts

@@ -66,8 +66,10 @@ def test_lmbook_can_be_read_in_the_time_there_is() -> None:
     # generation took 4,200 again; facts and costs of the industry, which stand apart,
     # 1,600; a GPT with the layouts of published models, their tokenizers and LoRA as
     # many; pre-training, fine-tuning, preferences, and questions answered 1,180;
-    # sequence to sequence in three architectures, its trainer and the translator 1,700.
-    assert sum(lengths.values()) <= 19_410
+    # sequence to sequence in three architectures, its trainer and the translator 1,700;
+    # growth, scaling laws fitted and the figures of history alive in the page 490; the
+    # map of the industry, its calculators and the story's company 340.
+    assert sum(lengths.values()) <= 20_300
     assert {path.name: n for path, n in lengths.items() if n > 350} == {}
 
 

@@ -19,6 +19,7 @@ FILES = {
     "lmbook/widgets/__init__.py": "",
     "lmbook/widgets/vectors.py": "",
     "lmbook/widgets/vectors.js": "1",
+    "lmbook/widgets/vectors_model.js": "1",
     "lmbook/widgets/activations.py": "",
     "lmbook/widgets/activations.js": "1",
     "lmbook/widgets/shared.css": "1",
@@ -66,6 +67,7 @@ def changes(root: Path, name: str, *sources: str, data: tuple[str, ...] = ()) ->
         ("import lmbook", "lmbook/__init__.py"),
         # Data beside a module: its own, the folder's, and a folder of data.
         ("import lmbook.widgets.vectors", "lmbook/widgets/vectors.js"),
+        ("import lmbook.widgets.vectors", "lmbook/widgets/vectors_model.js"),
         ("import lmbook.widgets.vectors", "lmbook/widgets/shared.css"),
         ("import lmbook.industry.facts", "lmbook/industry/data/models.csv"),
         # Commands run lmbook too.
@@ -84,6 +86,7 @@ def test_what_a_cell_imports_counts(root: Path, source: str, name: str):
         ("from lmbook import metrics", "lmbook/files.py"),
         ("from lmbook.text import load_data", "lmbook/text/vocabulary.py"),
         ("import lmbook.widgets.vectors", "lmbook/widgets/activations.js"),
+        ("import lmbook.widgets.activations", "lmbook/widgets/vectors_model.js"),
         ("print('lmbook.text')", "lmbook/text/__init__.py"),
         ("from lmbook import metrics", "book/table.csv"),
     ],

@@ -119,13 +119,16 @@ def _files_on_the_way(name: str, root: Path) -> Iterator[Path]:
 def _data_files(module: Path) -> Iterator[Path]:
     """Data that is packaged beside a module.
 
-    A file with the stem of a module belongs to that module (``vectors.js`` to
-    ``vectors.py``), any other to each module of its folder.  A folder that holds
-    no Python is data of the folder above.
+    A file with the stem of a module, or with more after it and "_", belongs to that
+    module (``sampler.js`` and ``sampler_model.js`` to ``sampler.py``), any other to
+    each module of its folder.  A folder that holds no Python is data of the folder
+    above.
     """
-    taken = {path.stem for path in module.parent.glob("*.py")} - {module.stem}
+    modules = {path.stem for path in module.parent.glob("*.py")}
     for path in module.parent.iterdir():
         if path.is_dir() and path.name != "__pycache__" and not any(path.glob("*.py")):
             yield from (file for file in path.rglob("*") if file.is_file())
-        elif path.is_file() and path.suffix != ".py" and path.stem not in taken:
-            yield path
+        elif path.is_file() and path.suffix != ".py":
+            owners = {m for m in modules if f"{path.stem}_".startswith(f"{m}_")}
+            if not owners or module.stem in owners:
+                yield path
