@@ -15,6 +15,7 @@ from benchmarks import (
     tatoeba,
     tokenizers,
     training,
+    translator,
     vectors,
     word2vec,
 )
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "microworld_floor": microworld_floor.run,
     "shakespeare": shakespeare.run,
     "tatoeba": tatoeba.run,
+    "translator": translator.run,
     "article_keras": article_keras.run,  # last: it needs the bench extra
 }
 

@@ -1,11 +1,12 @@
-"""The run on real pairs, made small."""
+"""The runs of the translators, made small."""
 
 import dataclasses
 
 import pytest
 
-from benchmarks import tatoeba
+from benchmarks import tatoeba, translator
 from lmbook.models.translation_model import Seq2SeqConfig
+from lmbook.training.pair_store import TRANSLATOR
 
 NOUNS = {"cat": "猫", "dog": "狗", "bird": "鸟", "fish": "鱼", "horse": "马"}
 VERBS = {"sleeps": "睡觉", "sings": "唱歌", "runs": "跑步", "swims": "游泳"}
@@ -53,3 +54,22 @@ def test_a_run_is_recorded(monkeypatch):
         found = results["directions"][direction]
         assert f"tok:{tokenize}" in found["signature"]
         assert 0 <= found["exact"] <= 1
+
+
+def test_a_translator_is_judged(monkeypatch):
+    small = dataclasses.replace(
+        TRANSLATOR,
+        num_sentences=200,
+        valid_pairs=20,
+        model=Seq2SeqConfig(1, 1, size=8, tied=True),
+        train=dataclasses.replace(TRANSLATOR.train, max_steps=2),
+    )
+    monkeypatch.setattr(translator, "TRANSLATOR", small)
+    monkeypatch.setattr(translator, "SENTENCES", 8)
+    results = translator.run(("book", "as said, not covering"))
+    assert list(results["runs"]) == ["book", "as said, not covering"]
+    one = results["runs"]["book"]
+    assert one["steps"] == 2
+    assert one["cpu_seconds"] > 0
+    assert set(one["exact"]) == set(translator.SPLITS)
+    assert results["ratio"] == 0, "nothing is right after two steps"
