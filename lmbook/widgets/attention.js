@@ -75,7 +75,7 @@ function page(examples, layers, heads) {
   const thumbs = Array.from({ length: layers }, (_, layer) =>
     `<div class="layer"><span>第 ${layer + 1} 层</span>${Array.from({ length: heads }, (_, head) =>
       `<button data-layer="${layer}" data-head="${head}"
-        aria-label="第 ${layer + 1} 层第 ${head + 1} 个头"><canvas></canvas>头 ${head + 1}</button>`
+        aria-label="第 ${layer + 1} 层，头 ${head + 1}"><canvas></canvas>头 ${head + 1}</button>`
     ).join("")}</div>`);
   return `<div class="lmbook-explorer lmbook-attention">
     <div class="row"${examples.length < 2 ? " hidden" : ""}><label>文字

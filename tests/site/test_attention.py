@@ -45,7 +45,7 @@ def test_words_heads_and_texts(browser, tmp_path):
         expect(page.locator(".tokens .later")).to_have_count(1)
         expect(page.locator("rect.cell")).to_have_count(2 * 6 - 4)
 
-        page.get_by_label("第 1 层第 2 个头").click()
+        page.get_by_label("第 1 层，头 2").click()
         expect(said).to_contain_text("<公园>（第 4 个）80%")
         page.locator(".tokens button").nth(2).click()
         expect(said).to_contain_text("第 3 个词 莉莉 看的是：卧室（第 2 个）80%")
