@@ -130,7 +130,7 @@ def test_on_a_gpu():
 
 
 def test_divergence_is_said():
-    config = dataclasses.replace(CONFIG, learning_rate=1e30, warmup=0.0)
+    config = dataclasses.replace(CONFIG, learning_rate=1e38, warmup=0.0)
     with pytest.raises(Diverged, match="a learning rate below 1e"):
         train_pairs(Seq2Seq.seeded(SIZES, 0), DATA, config)
 
