@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -39,6 +39,12 @@ WEIGHTS, CONFIG, TOKENIZER, METRICS = (
 )
 
 
+class Savable(Protocol):
+    """A tokenizer, of which only this is needed to keep it beside the weights."""
+
+    def save(self, path: str | Path) -> None: ...
+
+
 def save_model(
     folder: str | Path,
     model: LanguageModel,
@@ -59,7 +65,7 @@ def save_model(
 def save_weights(
     folder: str | Path,
     weights: Mapping[str, Tensor],
-    tokenizer: AnyTokenizer,
+    tokenizer: Savable,
     **settings: Any,
 ) -> None:
     """What :func:`save_model` does, once the records are written; "model" among the

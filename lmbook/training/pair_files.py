@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lmbook.errors import InputError
 from lmbook.models.tensor_files import read_tensors
@@ -12,7 +12,6 @@ from lmbook.text.bpe import BPETokenizer
 from lmbook.text.pair_tokens import PairTokenizer
 from lmbook.text.pair_words import KIND, PairWords
 from lmbook.text.tokenizer_base import read_json
-from lmbook.text.tokenizers import AnyTokenizer
 from lmbook.training import checkpoint
 from lmbook.training.optimizers import put
 
@@ -33,9 +32,7 @@ def save_pair_model(
     checkpoint.write_records(folder, records)
     settings["seq2seq"] = asdict(model.config)
     weights = dict(model.named_parameters())
-    # Of a tokenizer only its save() is called.
-    any_tokenizer = cast(AnyTokenizer, tokenizer)
-    checkpoint.save_weights(folder, weights, any_tokenizer, **settings)
+    checkpoint.save_weights(folder, weights, tokenizer, **settings)
 
 
 def load_pair_model(folder: str | Path) -> tuple[Seq2Seq, PairTokenizer]:

@@ -124,7 +124,7 @@ def trained_pairs(setup: PairSetup = TRANSLATOR) -> TrainedPairs:
     folder = store.models_folder() / f"translator-{_key(setup)[:16]}"
     found = _stored(folder)
     if found is None:
-        with store._held(folder):
+        with store.held(folder):
             found = _stored(folder)  # made while this process waited?
             if found is None:
                 print(
@@ -173,6 +173,6 @@ def _key(setup: PairSetup) -> str:
     about = dataclasses.asdict(setup)
     for name in store.NOT_HASHED:
         del about["train"][name]
-    versions = {name: store._version(name) for name in store.VERSIONS}
-    content = {"code": store._code(), "versions": versions, "setup": about}
+    versions = {name: store.version(name) for name in store.VERSIONS}
+    content = {"code": store.code_hashes(), "versions": versions, "setup": about}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -214,7 +214,7 @@ PRESETS = {
     ),
     "char-gpt": Preset(
         "characters, for 110 seconds on two CPU cores: a Transformer of 4 layers, 4 "
-        "heads, width 128, context 64; chosen on tiny Shakespeare",
+        "heads, width 128, context 64; rate and batch are first guesses",
         "char",
         GPTConfig(
             vocab_size=256,

@@ -72,7 +72,7 @@ def trained(
     folder = models_folder() / f"{name}-{_key(chosen, text)[:16]}"
     found = _stored(folder)
     if found is None:
-        with _held(folder):
+        with held(folder):
             found = _stored(folder)  # made while this process waited?
             if found is None:
                 _train(folder, chosen, text)
@@ -105,7 +105,7 @@ def _stored(folder: Path) -> Trained | None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[None]:
     """Keep other processes from making the same model; wait for one that does."""
     with ExitStack() as stack:
         try:
@@ -151,8 +151,8 @@ def _key(chosen: Preset, text: str | Path | LanguageData) -> str:
     """SHA-256 of what the model depends on."""
     config = dataclasses.asdict(chosen.train)
     content = {
-        "code": _code(),
-        "versions": {name: _version(name) for name in VERSIONS},
+        "code": code_hashes(),
+        "versions": {name: version(name) for name in VERSIONS},
         "model": sizes_of(chosen.model),
         "level": chosen.level,
         "train": {k: v for k, v in config.items() if k not in NOT_HASHED},
@@ -164,7 +164,7 @@ def _key(chosen: Preset, text: str | Path | LanguageData) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _code() -> dict[str, str]:
+def code_hashes() -> dict[str, str]:
     """The hash of every file that has a part in making a model."""
     found = {}
     for part in CODE:
@@ -176,7 +176,7 @@ def _code() -> dict[str, str]:
     return found
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

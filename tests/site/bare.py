@@ -8,6 +8,7 @@ import anywidget
 from playwright.sync_api import Page
 
 from tests.site.browser import Reader
+from tools.site.assets import TOOLS, fetch
 
 PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>图</title>
 <meta name="viewport" content="width=device-width">
@@ -44,3 +45,13 @@ def opened(reader: Reader, folder: Path, widget: anywidget.AnyWidget) -> Page:
     page.set_default_timeout(5_000)
     page.wait_for_selector(".lmbook-explorer svg")
     return page
+
+
+def assert_readable(page: Page, width: int) -> None:
+    """Nothing runs off the side, and axe finds no serious barrier."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if not page.evaluate("'axe' in window"):
+        fetch()
+        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
+    found = page.evaluate("axe.run(document)")["violations"]
+    assert [v for v in found if v["impact"] in ("serious", "critical")] == []

@@ -5,9 +5,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lmbook.widgets.attention import AttentionViewer
-from tests.site.bare import opened
+from tests.site.bare import assert_readable, opened
 from tests.site.browser import reading
-from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
 
@@ -94,14 +93,9 @@ def test_by_keyboard_and_on_the_map(browser, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_can_be_read_everywhere(browser, tmp_path, width, theme):
-    fetch()
     with reading(browser, tmp_path.as_uri(), theme, width) as reader:
         page = opened(reader, tmp_path, viewer(layer=1, token=4))
-        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("axe.run(document)")["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
+        assert_readable(page, width)
         assert reader.complaints == []
 
 

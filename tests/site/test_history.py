@@ -4,9 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lmbook.widgets.history import History
-from tests.site.bare import opened
+from tests.site.bare import assert_readable, opened
 from tests.site.browser import reading
-from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
 
@@ -68,14 +67,9 @@ def test_a_point_tells_its_source_by_touch_and_by_keyboard(browser, tmp_path):
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("quantity", ["flops", "price"])
 def test_it_can_be_read_everywhere(browser, tmp_path, quantity, width, theme):
-    fetch()
     with reading(browser, tmp_path.as_uri(), theme, width) as reader:
         page = opened(reader, tmp_path, History(quantity=quantity))
-        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("axe.run(document)")["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
+        assert_readable(page, width)
         assert reader.complaints == []
 
 

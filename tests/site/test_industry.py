@@ -6,9 +6,8 @@ from playwright.sync_api import expect
 from lmbook.industry import costs
 from lmbook.widgets.calculator import SETTINGS, Calculator
 from lmbook.widgets.chain_map import ChainMap
-from tests.site.bare import opened
+from tests.site.bare import assert_readable, opened
 from tests.site.browser import reading
-from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
 
@@ -84,13 +83,8 @@ def test_what_it_says_is_what_python_says(browser, tmp_path):
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("kind", ["map", *SETTINGS])
 def test_it_can_be_read_everywhere(browser, tmp_path, kind, width, theme):
-    fetch()
     with reading(browser, tmp_path.as_uri(), theme, width) as reader:
         widget = ChainMap() if kind == "map" else Calculator(kind)
         page = opened(reader, tmp_path, widget)
-        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("axe.run(document)")["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
+        assert_readable(page, width)
         assert reader.complaints == []

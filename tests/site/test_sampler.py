@@ -14,10 +14,9 @@ from lmbook.text.bpe import apply_merges
 from lmbook.text.pretokenization import pretokenize
 from lmbook.text.tokenizers import BPETokenizer, CharTokenizer
 from lmbook.widgets.sampler import Sampler, rounded
-from tests.site.bare import opened
+from tests.site.bare import assert_readable, opened
 from tests.site.browser import reading
 from tools.notebooks.paths import BOOK
-from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
 
@@ -224,16 +223,11 @@ def test_every_token_can_be_looked_at_by_mouse_and_keyboard(browser, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_can_be_read_everywhere(browser, tmp_path, width, theme):
-    fetch()
     with reading(browser, tmp_path.as_uri(), theme, width) as reader:
         page = opened(reader, tmp_path, explorer(top_k=4))
         page.get_by_role("button", name="抽 100 次").click()
         page.locator(".text span").nth(5).click()
-        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("axe.run(document)")["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
+        assert_readable(page, width)
         assert reader.complaints == []
 
 

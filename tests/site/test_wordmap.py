@@ -6,9 +6,8 @@ from playwright.sync_api import expect
 
 from lmbook.embeddings.vectors import WordVectors
 from lmbook.widgets.wordmap import WordMap
-from tests.site.bare import opened
+from tests.site.bare import assert_readable, opened
 from tests.site.browser import reading
-from tools.site.assets import TOOLS, fetch
 
 pytestmark = pytest.mark.browser
 
@@ -95,14 +94,9 @@ def test_by_touch_and_by_keyboard(browser, tmp_path):
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("mode", ["neighbours", "analogy"])
 def test_it_can_be_read_everywhere(browser, tmp_path, mode, width, theme):
-    fetch()
     with reading(browser, tmp_path.as_uri(), theme, width) as reader:
         page = opened(reader, tmp_path, explorer(mode=mode))
-        page.add_script_tag(path=str(TOOLS / "axe.min.js"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("axe.run(document)")["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert serious == []
+        assert_readable(page, width)
         assert reader.complaints == []
 
 

@@ -93,7 +93,7 @@ def test_another_of_anything_is_another_model(text, models, trainings, monkeypat
 
 
 def test_the_hash_is_of_the_code_that_makes_a_model():
-    files = set(store._code())
+    files = set(store.code_hashes())
     assert {"models/lstm.py", "training/trainer.py", "text/bpe.py"} <= files
     assert any(name.startswith("text/microworld/") for name in files)
     assert any(name.endswith(".csv") for name in files)
