@@ -84,7 +84,7 @@ def test_another_of_anything_is_another_model(text, models, trainings, monkeypat
     store.trained(SETUP, load_data(text, level="char", test=0.2))
     text.write_text(text.read_text("utf-8") + "more\n" * 9, "utf-8")
     store.trained(SETUP, text)
-    monkeypatch.setattr(store, "_code", lambda: {"models/lstm.py": "changed"})
+    monkeypatch.setattr(store, "code_hashes", lambda: {"models/lstm.py": "changed"})
     store.trained(SETUP, text)
     assert len(trainings) == 7
     elsewhere = dataclasses.replace(SETUP.train, device="cpu", save_minutes=1.0)
