@@ -8,6 +8,7 @@ from benchmarks import (
     article_keras,
     article_setup,
     backprop,
+    char_gpt,
     glove,
     microworld_floor,
     record,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "word2vec": word2vec.run,
     "microworld_floor": microworld_floor.run,
     "shakespeare": shakespeare.run,
+    "char_gpt": char_gpt.run,
     "tatoeba": tatoeba.run,
     "translator": translator.run,
     "article_keras": article_keras.run,  # last: it needs the bench extra

@@ -7,7 +7,7 @@ from typing import Any
 
 from lmbook.errors import InputError
 
-OPTIMIZERS = ("adamw", "adam", "sgd")
+OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
 SCHEDULES = ("cosine", "linear", "constant", "step")
 AVERAGES = (None, "ema", "nt-asgd")
 PRECISIONS = ("auto", "fast", "float32", "bf16")

@@ -15,7 +15,9 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
 
     "adamw" (Loshchilov & Hutter 2019) lets the matrices decay and leaves the biases
     alone; "adam" and "sgd" add ``weight_decay`` times the weights to the gradient.
-    Fused: one pass over the weights instead of one for each operation.
+    Fused: one pass over the weights instead of one for each operation.  "muon" is
+    :class:`Muon` for the matrices between the words and the last layer, and AdamW for
+    all else.
     """
     weights = list(model.parameters())
     rate, decay = config.learning_rate, config.weight_decay
@@ -28,11 +30,62 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     }
     if config.optimizer == "adam":
         return torch.optim.Adam(weights, rate, weight_decay=decay, **options)
-    groups = [
+    inner = _inner_matrices(model) if config.optimizer == "muon" else {}
+    weights = [w for w in weights if w not in inner]
+    groups: list[dict[str, Any]] = [
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": decay},
         {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
     ]
+    if config.optimizer == "muon":
+        return Muon(list(inner), groups, rate, decay, **options)
     return torch.optim.AdamW(groups, rate, **options)
+
+
+class Muon(torch.optim.Optimizer):
+    r"""Momentum whose direction is made orthogonal, beside AdamW.
+
+    .. math:: M \leftarrow \mu M + G, \qquad
+        W \leftarrow W - \eta\,\bigl(0.2 \sqrt{\max(m, n)}\; U V^\top + \lambda W\bigr)
+
+    for matrices W of m rows and n columns, where :math:`U \Sigma V^\top` is the
+    singular value decomposition of what follows from M: every direction moves as far
+    as the strongest.  :math:`UV^\top` comes from five Newton-Schulz steps, about.  The
+    root brings its entries to the size of AdamW's, so that both go at one rate (Jordan
+    2024, kellerjordan.github.io/posts/muon; Liu et al. 2025, arXiv:2502.16982).
+    ``others`` are AdamW's groups of weights, ``options`` what else it takes.
+    """
+
+    def __init__(
+        self,
+        matrices: list[Tensor],
+        others: list[dict[str, Any]],
+        rate: float,
+        decay: float,
+        **options: Any,
+    ) -> None:
+        self.muon = torch.optim.Muon(
+            matrices, rate, decay, adjust_lr_fn="match_rms_adamw"
+        )
+        self.adamw = torch.optim.AdamW(others, rate, **options)
+        super().__init__([*self.muon.param_groups, *self.adamw.param_groups], {})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step of both, which have one memory."""
+        self.muon.param_groups = self.param_groups[:1]
+        self.adamw.param_groups = self.param_groups[1:]
+        for part in (self.muon, self.adamw):
+            part.state = self.state
+            part.step()
+
+
+def _inner_matrices(model: nn.Module) -> dict[Tensor, None]:
+    """The matrices that have no row for each token or position, in their order."""
+    outer = {getattr(getattr(model, "output", None), "weight", None)}
+    outer |= {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
+    return dict.fromkeys(
+        w for w in model.parameters() if w.ndim == 2 and w not in outer
+    )
 
 
 class Average:

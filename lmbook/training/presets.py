@@ -6,7 +6,7 @@ Two conversions.  Zaremba's loss is the mean over the batch but the *sum* over t
 is a mean over both too, and its numbers stand as they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -214,7 +214,7 @@ PRESETS = {
     ),
     "char-gpt": Preset(
         "characters, for 110 seconds on two CPU cores: a Transformer of 4 layers, 4 "
-        "heads, width 128, context 64; rate and batch are first guesses",
+        "heads, width 128, context 64, with norms of queries and keys; Muon",
         "char",
         GPTConfig(
             vocab_size=256,
@@ -224,10 +224,15 @@ PRESETS = {
             num_heads=4,
             position="rotary",
             norm="rmsnorm",
+            qk_norm=True,
             bias=False,
             tied=False,
         ),
-        _for_minutes(110 / 60, batch_size=32, learning_rate=4e-3),
+        replace(
+            _for_minutes(110 / 60, batch_size=16, learning_rate=1.5e-2),
+            optimizer="muon",
+            weight_decay=0.1,
+        ),
     ),
     "microworld": Preset(
         "words of the artificial world, for 5 minutes on two CPU cores: vectors of "

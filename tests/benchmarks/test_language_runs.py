@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks import microworld_floor, shakespeare
+from benchmarks import char_gpt, microworld_floor, shakespeare
+from lmbook.models.gpt import GPTConfig
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import load_data
 from lmbook.text.baselines import floor_of
@@ -56,6 +57,52 @@ def test_the_last_tenth_is_only_for_the_test(small, monkeypatch, tmp_path):
     counted = results["counting"]
     assert counted["valid"] < 0.1 < counted["test"]
     assert counted["test"] < counted["test_without_the_validation_part"]
+
+
+def test_a_transformer_is_changed_step_by_step(monkeypatch, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("abc\n" * 900 + "bac\n" * 100, "utf-8")
+    monkeypatch.setattr(char_gpt, "CORPUS", path)
+    preset = char_gpt.PRESET
+    small = GPTConfig(
+        vocab_size=256,
+        context_length=8,
+        hidden_size=8,
+        num_layers=1,
+        num_heads=2,
+        position="rotary",
+        norm="rmsnorm",
+        qk_norm=True,
+        bias=False,
+        tied=False,
+    )
+    short = dataclasses.replace(
+        preset.train, seq_len=8, max_steps=5, precision="float32"
+    )
+    changed = dataclasses.replace(preset, model=small, train=short)
+    monkeypatch.setattr(char_gpt, "PRESET", changed)
+    trained = []
+
+    def spied(model, texts, config):
+        trained.append((model.config, texts, config))
+        return train(model, texts, config)
+
+    monkeypatch.setattr(char_gpt, "train", spied)
+    results = char_gpt.run(characters=16 * 8 * 4, seconds=(40,))
+    (sizes, texts, config), (_, whole, _), *ladder = trained
+    assert np.array_equal(whole.train, np.concatenate([texts.train, texts.valid]))
+    assert np.array_equal(whole.valid, texts.test)
+    assert config.max_minutes == 40 / 60
+    # The last stage is the preset itself; every stage reads as much.
+    assert ladder[-1][0] == sizes
+    assert ladder[-1][2] == dataclasses.replace(config, max_minutes=None, max_steps=4)
+    assert {
+        row["steps"] * c.batch_size
+        for row, (_, _, c) in zip(results["stages"], ladder, strict=True)
+    } <= {60, 64}
+    assert ladder[0][0].position == "learned"
+    assert ladder[0][2].optimizer == "adamw"
+    assert results["ratio"] == results["runs"][0]["test_nats"] / 1.886
 
 
 def test_losses_are_divided_by_the_floor(small, monkeypatch):

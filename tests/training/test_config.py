@@ -18,7 +18,7 @@ from lmbook.training.config import _ACCEPTED
         ({"seq_len": 2.0}, "seq_len must be a whole number"),
         ({"seq_jitter": 1}, "seq_jitter must be True or False, got 1"),
         ({"accumulate": True}, "accumulate must be"),
-        ({"optimizer": "lion"}, "one of adamw, adam, sgd, got 'lion'"),
+        ({"optimizer": "lion"}, "one of adamw, adam, sgd, muon, got 'lion'"),
         ({"learning_rate": float("nan")}, "learning_rate must be"),
         ({"learning_rate": float("inf")}, "learning_rate must be"),
         ({"betas": (0.9,)}, "betas must be two numbers"),

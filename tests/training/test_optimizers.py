@@ -1,5 +1,7 @@
 """Optimisers against their formulas, and means of weights."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,66 @@ def test_betas_weigh_what_came_before(gradients):
     v = (0.1 * 0.9 * first**2 + 0.1 * second**2) / (1 - 0.9**2)
     expected = start - 0.1 * first / (first.abs() + 1e-8) - 0.1 * m / (v.sqrt() + 1e-8)
     torch.testing.assert_close(linear.weight.detach(), expected)
+
+
+class Words(nn.Module):
+    """One matrix between the words and what is said of them, and a bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(7, 4)
+        self.inner = nn.Linear(4, 6)
+        self.output = nn.Linear(6, 7, bias=False)
+
+
+def test_muon_moves_every_direction_of_an_inner_matrix_alike():
+    torch.manual_seed(5)
+    words = Words()
+    config = TrainConfig(
+        optimizer="muon", learning_rate=0.1, weight_decay=0.3, eps=1e-12
+    )
+    before = {n: w.detach().clone() for n, w in words.named_parameters()}
+    optimizer = build_optimizer(words, config)
+    for weight in words.parameters():
+        weight.grad = torch.randn_like(weight)
+    optimizer.step()
+    for name, weight in words.named_parameters():
+        decay = 0.3 if weight.ndim == 2 else 0.0
+        moved = (before[name] * (1 - 0.1 * decay) - weight.detach()) / 0.1
+        if name == "inner.weight":  # 6 rows, 4 columns; its first step is G's own UV'
+            scaled = moved / (0.2 * 6**0.5)
+            u, _, vt = torch.linalg.svd(weight.grad, full_matrices=False)
+            stretch = torch.diagonal(u.T @ scaled @ vt.T)
+            # Five steps bring the singular values near 1, not to it.
+            assert ((stretch > 0.6) & (stretch < 1.3)).all()
+            torch.testing.assert_close(
+                u.T @ scaled @ vt.T, torch.diag(stretch), rtol=0, atol=0.05
+            )
+        else:
+            torch.testing.assert_close(moved, weight.grad.sign(), rtol=0, atol=1e-4)
+
+
+def test_muon_remembers_what_it_is_given_back():
+    def steps(optimizer, words, count):
+        for step in range(count):
+            torch.manual_seed(step + len(optimizer.state))
+            for weight in words.parameters():
+                weight.grad = torch.randn_like(weight)
+            optimizer.step()
+
+    config = TrainConfig(optimizer="muon", learning_rate=0.1)
+    torch.manual_seed(5)
+    words, again = Words(), Words()
+    first = build_optimizer(words, config)
+    steps(first, words, 3)
+    assert len(first.state_dict()["state"]) == 4
+    again.load_state_dict(words.state_dict())
+    second = build_optimizer(again, config)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for optimizer, model in ((first, words), (second, again)):
+        steps(optimizer, model, 2)
+    for one, other in zip(words.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def values(linear, average, numbers):

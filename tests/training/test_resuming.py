@@ -45,6 +45,7 @@ KINDS = {
         "schedule": "linear",
         "warmup": 0.3,
     },
+    "muon": {"optimizer": "muon", "weight_decay": 0.1},
     "as AWD-LSTM": {
         "optimizer": "sgd",
         "learning_rate": 3.0,
