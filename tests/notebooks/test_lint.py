@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.notebooks.lint import CHECKS, Check, Page, contents
+from tools.notebooks.lint import CHECKS, Check, Page, contents, figure_numbers
 from tools.notebooks.paths import BOOK, book_notebooks
 
 
@@ -22,3 +22,7 @@ def test_notebook(page: Page, check: Check):
 
 def test_table_of_contents():
     assert list(contents()) == []
+
+
+def test_figure_numbers():
+    assert list(figure_numbers()) == []

@@ -241,6 +241,26 @@ def test_the_table_of_contents_and_the_files_agree(root: Path):
     ]
 
 
+def test_figures_are_numbered_through_a_section(root: Path):
+    toc = root / "_toc.yml"
+    toc.write_text(toc.read_text() + "  - file: book/ch04_x/s1_b\n")
+
+    def faults(first: str, second: str, mentioned: str) -> list[str]:
+        for name, number in (("s1_a", first), ("s1_b", second)):
+            code = f'plotting.show(fig, alt="", caption="{number} 一条线。")'
+            cells = [v4.new_markdown_cell(mentioned), v4.new_code_cell(code)]
+            write(v4.new_notebook(cells=cells), root / f"book/ch04_x/{name}.ipynb")
+        return list(lint.figure_numbers(root))
+
+    assert faults("图 4.1.1", "图 4.1.2", "图 4.1.1 与图 4.1.2") == []
+    a, b = "book/ch04_x/s1_a", "book/ch04_x/s1_b"
+    wrong = f"{b}: the caption says 图 4.1.1, it is 图 4.1.2"
+    assert faults("图 4.1.1", "图 4.1.1", "") == [wrong]
+    assert faults("", "图 4.1.2", "") == [f"{a}: the caption says 图 , it is 图 4.1.1"]
+    none = [f"{name}: there is no 图 4.1.3" for name in (a, b)]
+    assert faults("图 4.1.1", "图 4.1.2", "图 4.1.3") == none
+
+
 def test_chapters_in_one_notebook_and_other_names(root: Path):
     for name, title, expected in [
         ("ch08_summary.ipynb", "# 第 8 章 总结", ""),

@@ -26,6 +26,8 @@ PRINTS = {"print", "display", "show", "show_source"}
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 SECTION_FILE = re.compile(r"^ch(\d+)_\w+/s(\d+)_\w+\.ipynb$")
+CAPTION = re.compile(r"caption=\s*\(?\s*f?\"(?:图 (\d+(?:\.\d+)*))?")
+MENTION = re.compile(r"图 ?(\d+(?:\.\d+)+)")
 CHAPTER_FILE = re.compile(r"(?:^|/)ch(\d+)_\w+\.ipynb$")
 
 
@@ -200,6 +202,29 @@ def contents(root: Path = ROOT) -> Iterator[str]:
         name = path.relative_to(root).with_suffix("").as_posix()
         if name not in listed:
             yield f"{name} is not in _toc.yml"
+
+
+def figure_numbers(root: Path = ROOT) -> Iterator[str]:
+    """Figures are 图 n.m.1, n.m.2 … through section n.m; those mentioned exist."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    counts: dict[str, int] = {}
+    mentions: list[tuple[str, str]] = []
+    for name in _entries(toc):
+        path, found = root / f"{name}.ipynb", SECTION_FILE.match(f"{name[5:]}.ipynb")
+        if not path.is_file():
+            continue
+        page = Page(path, root)
+        mentions += [(name, it) for text in page.prose for it in MENTION.findall(text)]
+        for number in (it for code in page.code for it in CAPTION.findall(code)):
+            section = f"{int(found[1])}.{int(found[2])}" if found else name
+            counts[section] = counts.get(section, 0) + 1
+            wanted = f"{section}.{counts[section]}"
+            if number != wanted:
+                yield f"{name}: the caption says 图 {number}, it is 图 {wanted}"
+    for name, number in mentions:
+        section, _, last = number.rpartition(".")
+        if not 1 <= int(last) <= counts.get(section, 0):
+            yield f"{name}: there is no 图 {number}"
 
 
 def _entries(node: object) -> Iterator[str]:
