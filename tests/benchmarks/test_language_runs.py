@@ -81,7 +81,7 @@ def test_losses_are_divided_by_the_floor(small, monkeypatch):
 def test_a_gpt_reads_new_text_once_and_is_measured_on_other(world, monkeypatch):
     monkeypatch.setattr(gpt_floor, "HELD_OUT_WORDS", 900)
     sizes = GPTConfig(
-        context_length=11, hidden_size=6, num_layers=1, num_heads=2, position="rotary"
+        context_length=11, hidden_size=8, num_layers=1, num_heads=2, position="rotary"
     )
     train = dataclasses.replace(gpt_floor.TRAIN, batch_size=3, seq_len=11)
     found = gpt_floor.run(tokens=1500, sizes=sizes, train=train)
