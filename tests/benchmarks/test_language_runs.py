@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks import char_gpt, microworld_floor, shakespeare
+from benchmarks import char_gpt, gpt_floor, microworld_floor, shakespeare
 from lmbook.models.gpt import GPTConfig
 from lmbook.models.lstm import LSTMConfig
 from lmbook.text import load_data
@@ -122,6 +122,24 @@ def test_losses_are_divided_by_the_floor(small, monkeypatch):
     ratios = [kind["times_the_floor"] for kind in kinds.values()]
     assert min(ratios) < mixed["times_the_floor"] < max(ratios)
     assert results["ratio"] == min(one["times_the_floor"] for one in results["runs"])
+
+
+def test_a_gpt_reads_new_text_once_and_is_measured_on_other(world, monkeypatch):
+    monkeypatch.setattr(gpt_floor, "HELD_OUT_WORDS", 900)
+    sizes = GPTConfig(
+        context_length=11, hidden_size=8, num_layers=1, num_heads=2, position="rotary"
+    )
+    train = dataclasses.replace(gpt_floor.TRAIN, batch_size=3, seq_len=11)
+    found = gpt_floor.run(tokens=1500, sizes=sizes, train=train)
+    assert found["curve"][-1]["tokens"] == pytest.approx(1500, abs=3 * 11)
+    assert len(found["curve"]) == train.evaluations
+    assert found["held_out_tokens"] > 900
+    # Hardly trained: far above, though no worse than a guess among all words.
+    assert 2 * found["floor_nats"] < found["valid_nats"]
+    assert found["valid_nats"] < 1.1 * np.log(len(world.tokenizer))
+    assert found["ratio"] == pytest.approx(
+        found["valid_nats"] / found["floor_nats"], rel=1e-3
+    )
 
 
 def test_the_floor_is_the_one_that_the_book_computes(world):
