@@ -37,8 +37,8 @@ def peer_ranks(questions: list[Question], passages: list[str], level: str) -> li
     index.index([terms(text, level) for text in passages], show_progress=False)
     ranks = []
     for asked in questions:
-        words = [t for t in terms(asked.question, level) if t in index.vocab_dict]
-        scores = index.get_scores(words)
+        words = terms(asked.question, level)  # none: every paragraph is as far away
+        scores = index.get_scores(words) if words else np.zeros(len(passages))
         ranks.append(int((scores > scores[passages.index(asked.context)]).sum()) + 1)
     return ranks
 

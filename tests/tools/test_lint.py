@@ -70,8 +70,8 @@ def test_lmbook_can_be_read_in_the_time_there_is() -> None:
     # growth, scaling laws fitted and the figures of history alive in the page 490; the
     # map of the industry, its calculators and the story's company 340; the viewer of
     # attention, whole words for the translator, a bill's uncertainty, and what 6.4
-    # measures with 710.
-    assert sum(lengths.values()) <= 21_100
+    # measures with 710; the reader of stories and the passages of the FAQ 200.
+    assert sum(lengths.values()) <= 21_300
     assert {path.name: n for path, n in lengths.items() if n > 350} == {}
 
 
