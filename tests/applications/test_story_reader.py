@@ -15,7 +15,7 @@ from lmbook.applications.story_reader import (
     trained_reader,
 )
 from lmbook.errors import InputError
-from lmbook.models.gpt import GPT
+from lmbook.models.gpt import GPT, GPTConfig
 from lmbook.text.microworld import MicroWorld
 from lmbook.training.examples import ExampleEncoder
 
@@ -23,8 +23,16 @@ SMALL = dataclasses.replace(
     READER,
     num_stories=7,
     asked=5,
-    model=dataclasses.replace(
-        READER.model, hidden_size=12, num_heads=3, num_layers=1, feed_forward_size=10
+    model=GPTConfig(
+        context_length=509,
+        hidden_size=12,
+        num_layers=1,
+        num_heads=3,
+        feed_forward_size=10,
+        position="rotary",
+        norm="rmsnorm",
+        feed_forward="swiglu",
+        bias=False,
     ),
     train=dataclasses.replace(READER.train, batch_size=3, epochs=1),
 )
@@ -46,7 +54,7 @@ def test_a_row_reads_as_a_prompt_does_and_counts_the_answers():
     reader = train_reader(SMALL)
     story, asked = "甲去车站。", [(("在", "哪里", "？"), ("车站", "。"))]
     ids, weights = story_reader._row(reader.tokenizer, story, asked, 0.25)
-    prompt = ExampleEncoder(reader.tokenizer, 512).prompt(
+    prompt = ExampleEncoder(reader.tokenizer, 509).prompt(
         story_prompt("在哪里？", story)
     )
     assert ids[: len(prompt)].tolist() == prompt
@@ -87,7 +95,8 @@ def test_a_reader_is_kept_and_a_damaged_one_made_again(tmp_path, monkeypatch):
 
 def test_the_frequent_questions(tmp_path):
     page = "(ch-9)=\n# 题\n\n(sec-9-1)=\n## 9.1 甲？\n\n乙**丙**（{ref}`sec-3-2`）。\n"
-    page += "\n(e)=\n:::{admonition} 勘误\n丁\n:::\n\n(sec-9-2)=\n## 9.2 戊？\n\n己<!-- s -->。\n"
+    page += "\n(e)=\n:::{admonition} 勘误\n丁\n:::\n"
+    page += "\n(sec-9-2)=\n## 9.2 戊？\n\n己<!-- s -->。\n"
     path = tmp_path / "faq.md"
     path.write_text(page, "utf-8")
     first, second = faq(path)
