@@ -39,7 +39,10 @@ def peer_ranks(questions: list[Question], passages: list[str], level: str) -> li
     for asked in questions:
         words = terms(asked.question, level)  # none: every paragraph is as far away
         scores = index.get_scores(words) if words else np.zeros(len(passages))
-        ranks.append(int((scores > scores[passages.index(asked.context)]).sum()) + 1)
+        own = passages.index(asked.context)
+        ahead = scores > scores[own]
+        ahead[:own] |= scores[:own] == scores[own]
+        ranks.append(int(ahead.sum()) + 1)
     return ranks
 
 

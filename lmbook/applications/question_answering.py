@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import lmbook
 from lmbook.applications.retrieval import BM25, topic
@@ -106,7 +106,8 @@ class QuestionAnswerer:
         """
         from lmbook.applications.story_reader import trained_reader
 
-        return cls([*glossary(), *faq()], trained_reader())
+        reader: Any = trained_reader()  # its tokenizer is one of pairs
+        return cls([*glossary(), *faq()], reader)
 
     def answer_question(self, question: str, story: str | None = None) -> Answer:
         """The passage that fits the question; with a ``story``, what the reader writes.
