@@ -6,11 +6,12 @@ fine-tuned model reads a story and writes the answer: it always has one, right o
 """
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import lmbook
 from lmbook.applications.retrieval import BM25, topic
@@ -26,7 +27,11 @@ DONT_KNOW = "不知道：给出的材料里没有答案。"
 # jieba's words it answers 94 % of the questions, and refuses 91 % of them once the
 # paragraph that answers them is taken away.
 THRESHOLD = 0.3
-GLOSSARY = Path(lmbook.__file__).parents[1] / "book" / "glossary.csv"
+BOOK = Path(lmbook.__file__).parents[1] / "book"
+# Of a page in MyST what is no text: boxes, code, comments, labels, signs of emphasis;
+# and a role, of which the label is kept.
+MARKUP = re.compile(r"(?s):::.*?:::|```.*?```|<!--.*?-->|\n\(\S+\)=|\*\*")
+ROLE = re.compile(r"\{\w+\}`(?:sec-)?([^`<]*?)(?: <[^>]*>)?`")
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,15 @@ class QuestionAnswerer:
 
     @classmethod
     def default(cls) -> Self:
-        """One that knows the book's glossary."""
-        return cls(glossary())
+        """One that knows the book's glossary and frequent questions, and reads stories.
+
+        Its reader is trained on the first call, in about two minutes, and kept
+        (:func:`lmbook.applications.story_reader.trained_reader`).
+        """
+        from lmbook.applications.story_reader import trained_reader
+
+        reader: Any = trained_reader()  # its tokenizer is one of pairs
+        return cls([*glossary(), *faq()], reader)
 
     def answer_question(self, question: str, story: str | None = None) -> Answer:
         """The passage that fits the question; with a ``story``, what the reader writes.
@@ -184,23 +196,35 @@ def accuracy_by_kind(
     return {kind: sum(found) / len(found) for kind, found in right.items()}
 
 
-def glossary(path: str | Path = GLOSSARY) -> list[Passage]:
+def glossary(path: str | Path = BOOK / "glossary.csv") -> list[Passage]:
     """The terms of the book's glossary, each with its definition and its section.
 
     ``InputError`` where lmbook is installed without the book.
     """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(f"the book's glossary, {path}: {error.strerror}") from None
     passages = []
-    for row in rows:
+    for row in csv.DictReader(_read(path).splitlines()):
         names = [name for name in (row["english"], row["abbreviation"]) if name]
         text = f"{row['chinese']}（{', '.join(names)}）：{row['definition']}"
         section = row["label"].removeprefix("sec-").replace("-", ".")
         passages.append(Passage(text, f"术语表；第 {section} 节"))
     return passages
+
+
+def faq(path: str | Path = BOOK / "ch09_faq.md") -> list[Passage]:
+    """The book's frequent questions, each with its answer; errors as above."""
+    text = ROLE.sub(lambda m: m[1].replace("-", "."), MARKUP.sub("", _read(path)))
+    _, *parts = re.split(r"(?m)^## (\S+) ", text)
+    return [
+        Passage(" ".join(told.split()), f"常见问题；第 {number} 节")
+        for number, told in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"the book's page {path}: {error.strerror}") from None
 
 
 def _require_text(question: str) -> None:

@@ -109,10 +109,10 @@ def test_an_index_of_ones_own():
 
 
 def test_the_book_s_glossary():
-    answer = QuestionAnswerer.default().answer_question("什么是人工智能？")
+    answer = QuestionAnswerer(glossary()).answer_question("什么是人工智能？")
     assert answer.text.startswith("人工智能（artificial intelligence, AI）：")
     assert answer.source == "术语表；第 1.4.3 节"
-    assert not QuestionAnswerer.default().answer_question("今天天气怎么样？").is_known
+    assert not QuestionAnswerer(glossary()).answer_question("今天天气怎么样？").is_known
 
 
 def test_without_the_book(tmp_path):

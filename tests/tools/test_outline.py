@@ -12,7 +12,7 @@ from tools import errata, glossary
 from tools.labels import places
 
 # A number stands for all beneath it.
-COMING = ("6.3",)
+COMING: tuple[str, ...] = ()
 # Sections of the book's own, which the article lacks.
 COMING_OWN = ()
 OUTLINE = {
