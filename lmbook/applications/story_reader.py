@@ -59,7 +59,7 @@ class ReaderSetup:
 
 
 READER = ReaderSetup(
-    num_stories=10_000,
+    num_stories=8_000,
     asked=8,
     story_weight=0.3,
     model=GPTConfig(
