@@ -50,7 +50,7 @@ STAGES: dict[str, dict[str, Any]] = {
 # What was tried on the way, in a scratch loop with random windows and two rates for
 # Muon (nats per character of the validation part after as many characters, bf16).
 SEARCH: dict[str, Any] = {
-    "configurations_tried": 17,
+    "configurations_tried": 16,
     "scratch_runs": {
         "AdamW 4e-3, batches of 32": 1.8119,
         "AdamW 4e-3, batches of 16": 1.7461,
@@ -65,7 +65,9 @@ SEARCH: dict[str, Any] = {
         "Muon 0.04, AdamW 8e-3, batches of 8": 1.5746,
         "Muon 0.06, AdamW 8e-3, residual outputs begin at 0, norms": 1.5567,
     },
+    # lmbook's own windows, which go on where the last ones ended.
     "one_rate_for_both": {
+        "AdamW alone, 4e-3": 1.7642,
         "8e-3": 1.606,
         "1.5e-2": 1.6161,
         "1.5e-2, norms of queries and keys, weight decay 0.1": 1.5666,

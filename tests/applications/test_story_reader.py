@@ -80,7 +80,11 @@ def test_a_reader_is_kept_and_a_damaged_one_made_again(tmp_path, monkeypatch):
     monkeypatch.setenv("LMBOOK_MODELS", str(tmp_path))
     made = trained_reader(SMALL)
     calls = []
-    again = lambda setup: calls.append(setup) or made  # noqa: E731
+
+    def again(setup):
+        calls.append(setup)
+        return made
+
     monkeypatch.setattr(story_reader, "train_reader", again)
     kept = trained_reader(SMALL)
     assert not calls
