@@ -102,9 +102,9 @@ class QuestionAnswerer:
         """One that knows the book's glossary and frequent questions, and reads stories.
 
         Its reader is trained on the first call, in about two minutes, and kept
-        (:func:`lmbook.applications.story_reader.trained_reader`).
+        (:func:`lmbook.training.story_reader.trained_reader`).
         """
-        from lmbook.applications.story_reader import trained_reader
+        from lmbook.training.story_reader import trained_reader
 
         reader: Any = trained_reader()  # its tokenizer is one of pairs
         return cls([*glossary(), *faq()], reader)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lmbook.errors import InputError
 from lmbook.training.config import TrainConfig
 
 
@@ -31,6 +32,11 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     if config.optimizer == "adam":
         return torch.optim.Adam(weights, rate, weight_decay=decay, **options)
     inner = _inner_matrices(model) if config.optimizer == "muon" else {}
+    if config.optimizer == "muon" and not inner:
+        raise InputError(
+            'optimizer "muon" moves matrices between the words and the last layer, '
+            'and this model has none: use "adamw"'
+        )
     weights = [w for w in weights if w not in inner]
     groups: list[dict[str, Any]] = [
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": decay},
@@ -70,13 +76,18 @@ class Muon(torch.optim.Optimizer):
         super().__init__([*self.muon.param_groups, *self.adamw.param_groups], {})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step of both, which have one memory."""
+    def step(self, closure: Any = None) -> Any:
+        """One step of both, which have one memory; the loss if a closure gives it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         self.muon.param_groups = self.param_groups[:1]
         self.adamw.param_groups = self.param_groups[1:]
         for part in (self.muon, self.adamw):
             part.state = self.state
             part.step()
+        return loss
 
 
 def _inner_matrices(model: nn.Module) -> dict[Tensor, None]:

@@ -6,9 +6,6 @@ minutes and is not resumed: interrupted, it begins again.
 """
 
 import dataclasses
-import hashlib
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -118,24 +115,16 @@ def texts(pairs: Iterable[Pair]) -> Pairs:
 def trained_pairs(setup: PairSetup = TRANSLATOR) -> TrainedPairs:
     """The model of a set-up: stored, or trained now, which shows its progress.
 
-    If another process is just training the same model, this one waits for it.  A
-    damaged model is made again.
+    As for all kept models (:func:`lmbook.training.store.kept`), another process that
+    is just training the same one is waited for.  A damaged model is made again.
     """
-    folder = store.models_folder() / f"translator-{_key(setup)[:16]}"
-    found = _stored(folder)
-    if found is None:
-        with store.held(folder):
-            found = _stored(folder)  # made while this process waited?
-            if found is None:
-                print(
-                    f"lmbook: training a translator, to be kept in {folder}",
-                    file=sys.stderr,
-                )
-                found = train_setup(setup)
-                model, tokenizer, history = found
-                about = dataclasses.asdict(setup)
-                save_pair_model(folder, model, tokenizer, history.records, setup=about)
-    return found
+
+    def make(folder: Path) -> None:
+        model, tokenizer, history = train_setup(setup)
+        about = dataclasses.asdict(setup)
+        save_pair_model(folder, model, tokenizer, history.records, setup=about)
+
+    return store.kept("translator", dataclasses.asdict(setup), _stored, make)
 
 
 def train_setup(setup: PairSetup) -> TrainedPairs:
@@ -166,13 +155,3 @@ def _stored(folder: Path) -> TrainedPairs | None:
     except (InputError, OSError):
         return None
     return TrainedPairs(model, tokenizer, history)
-
-
-def _key(setup: PairSetup) -> str:
-    """SHA-256 of what the model depends on."""
-    about = dataclasses.asdict(setup)
-    for name in store.NOT_HASHED:
-        del about["train"][name]
-    versions = {name: store.version(name) for name in store.VERSIONS}
-    content = {"code": store.code_hashes(), "versions": versions, "setup": about}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""Models that are trained once and kept: ``trained`` loads one, or trains it.
+"""Models that are trained once and kept: ``trained`` loads one, or trains it; so does
+``kept`` with models that are no language models.
 
 They lie in the folder that ``LMBOOK_MODELS`` names, else in ``_models`` of the book's
 folder, else (where lmbook is installed without the book) in the user's cache.  A name
@@ -15,10 +16,10 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import lmbook
 from lmbook.errors import InputError
@@ -40,6 +41,7 @@ CODE = ("models", "text", "training")  # what makes a model, with their data fil
 VERSIONS = ("numpy", "scipy", "torch", "jupyterlab-language-pack-zh-CN")
 # Configuration that does not change the weights (beyond rounding).
 NOT_HASHED = ("device", "save_minutes")
+Kept = TypeVar("Kept")
 
 
 class Trained(NamedTuple):
@@ -68,15 +70,40 @@ def trained(
     chosen = dataclasses.replace(chosen, train=config)
     if not isinstance(text, LanguageData) and str(text) not in OFFLINE:
         text = _read(chosen, text)
+    about = {
+        "model": sizes_of(chosen.model),
+        "level": chosen.level,
+        "train": dataclasses.asdict(config),
+        # An offline corpus is what code and versions make of its name.
+        "data": checkpoint.fingerprint(text)
+        if isinstance(text, LanguageData)
+        else str(text),
+    }
     name = setup if isinstance(setup, str) else "own"
-    folder = models_folder() / f"{name}-{_key(chosen, text)[:16]}"
-    found = _stored(folder)
+    return kept(name, about, _stored, lambda folder: _train(folder, chosen, text))
+
+
+def kept(
+    name: str,
+    about: dict[str, Any],
+    load: Callable[[Path], Kept | None],
+    make: Callable[[Path], None],
+) -> Kept:
+    """What ``load`` finds in the folder of this name and of all that is told ``about``
+    it (content for JSON; of "train" what changes weights); ``make`` writes it first if
+    ``load`` finds None there.
+
+    If another process is just making the same, this one waits for it.
+    """
+    folder = models_folder() / f"{name}-{_key(about)[:16]}"
+    found = load(folder)
     if found is None:
-        with held(folder):
-            found = _stored(folder)  # made while this process waited?
+        with _held(folder):
+            found = load(folder)  # made while this process waited?
             if found is None:
-                _train(folder, chosen, text)
-                found = _stored(folder)
+                print(f"lmbook: training {name}, kept in {folder}", file=sys.stderr)
+                make(folder)
+                found = load(folder)
     if found is None:
         raise InputError(f"the model in {folder} is damaged: delete the folder")
     return found
@@ -105,7 +132,7 @@ def _stored(folder: Path) -> Trained | None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def _held(folder: Path) -> Iterator[None]:
     """Keep other processes from making the same model; wait for one that does."""
     with ExitStack() as stack:
         try:
@@ -137,7 +164,6 @@ def _train(folder: Path, chosen: Preset, text: str | Path | LanguageData) -> Non
             shutil.rmtree(folder)
             run = RunFolder(folder, settings, data.tokenizer)
             stack.enter_context(run)
-        print(f"lmbook: training a model, to be kept in {folder}", file=sys.stderr)
         train(new_model(sizes, chosen.train.seed), data, chosen.train, folder=run)
 
 
@@ -147,24 +173,15 @@ def _read(chosen: Preset, text: str | Path) -> LanguageData:
     )
 
 
-def _key(chosen: Preset, text: str | Path | LanguageData) -> str:
-    """SHA-256 of what the model depends on."""
-    config = dataclasses.asdict(chosen.train)
-    content = {
-        "code": code_hashes(),
-        "versions": {name: version(name) for name in VERSIONS},
-        "model": sizes_of(chosen.model),
-        "level": chosen.level,
-        "train": {k: v for k, v in config.items() if k not in NOT_HASHED},
-        # An offline corpus is what code and versions make of its name.
-        "data": checkpoint.fingerprint(text)
-        if isinstance(text, LanguageData)
-        else str(text),
-    }
+def _key(about: dict[str, Any]) -> str:
+    """SHA-256 of what a model depends on: what is told of it, code and versions."""
+    train = {k: v for k, v in about["train"].items() if k not in NOT_HASHED}
+    versions = {name: _version(name) for name in VERSIONS}
+    content = {"code": _code_hashes(), "versions": versions, **about, "train": train}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def code_hashes() -> dict[str, str]:
+def _code_hashes() -> dict[str, str]:
     """The hash of every file that has a part in making a model."""
     found = {}
     for part in CODE:
@@ -176,7 +193,7 @@ def code_hashes() -> dict[str, str]:
     return found
 
 
-def version(package: str) -> str:
+def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

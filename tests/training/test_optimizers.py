@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from lmbook.errors import InputError
 from lmbook.training import TrainConfig
 from lmbook.training.optimizers import Average, build_optimizer
 
@@ -120,6 +121,28 @@ def test_muon_remembers_what_it_is_given_back():
         steps(optimizer, model, 2)
     for one, other in zip(words.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_muon_takes_a_closure_as_the_others_do():
+    torch.manual_seed(5)
+    words = Words()
+    optimizer = build_optimizer(words, TrainConfig(optimizer="muon"))
+
+    def loss():
+        optimizer.zero_grad()
+        nats = words.output(words.inner(words.embedding.weight)).logsumexp(-1).mean()
+        nats.backward()
+        return nats
+
+    first = optimizer.step(loss)
+    assert optimizer.step(loss) < first
+    assert optimizer.step() is None
+
+
+def test_muon_needs_a_matrix_inside():
+    words = nn.Sequential(nn.Embedding(7, 4), nn.LayerNorm(4))
+    with pytest.raises(InputError, match="this model has none: use .*adamw"):
+        build_optimizer(words, TrainConfig(optimizer="muon"))
 
 
 def values(linear, average, numbers):

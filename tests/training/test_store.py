@@ -84,7 +84,7 @@ def test_another_of_anything_is_another_model(text, models, trainings, monkeypat
     store.trained(SETUP, load_data(text, level="char", test=0.2))
     text.write_text(text.read_text("utf-8") + "more\n" * 9, "utf-8")
     store.trained(SETUP, text)
-    monkeypatch.setattr(store, "code_hashes", lambda: {"models/lstm.py": "changed"})
+    monkeypatch.setattr(store, "_code_hashes", lambda: {"models/lstm.py": "changed"})
     store.trained(SETUP, text)
     assert len(trainings) == 7
     elsewhere = dataclasses.replace(SETUP.train, device="cpu", save_minutes=1.0)
@@ -93,7 +93,7 @@ def test_another_of_anything_is_another_model(text, models, trainings, monkeypat
 
 
 def test_the_hash_is_of_the_code_that_makes_a_model():
-    files = set(store.code_hashes())
+    files = set(store._code_hashes())
     assert {"models/lstm.py", "training/trainer.py", "text/bpe.py"} <= files
     assert any(name.startswith("text/microworld/") for name in files)
     assert any(name.endswith(".csv") for name in files)
@@ -154,7 +154,7 @@ def test_two_processes_at_once_make_one_model(text, models):
     assert [process.returncode for process in processes] == [0, 0], results
     assert json.loads(results[0][0]) == json.loads(results[1][0])
     messages = "".join(errors.decode() for _, errors in results)
-    assert messages.count("training a model") == 1
+    assert messages.count("lmbook: training own, kept in") == 1
 
 
 def test_where_models_are_kept(monkeypatch, tmp_path):

@@ -6,18 +6,18 @@ from itertools import islice
 import pytest
 import torch
 
-from lmbook.applications import story_reader
 from lmbook.applications.question_answering import faq, story_prompt
-from lmbook.applications.story_reader import (
+from lmbook.errors import InputError
+from lmbook.models.gpt import GPT, GPTConfig
+from lmbook.text.microworld import MicroWorld
+from lmbook.training import story_reader
+from lmbook.training.examples import ExampleEncoder
+from lmbook.training.story_reader import (
     READER,
     questions,
     train_reader,
     trained_reader,
 )
-from lmbook.errors import InputError
-from lmbook.models.gpt import GPT, GPTConfig
-from lmbook.text.microworld import MicroWorld
-from lmbook.training.examples import ExampleEncoder
 
 SMALL = dataclasses.replace(
     READER,

@@ -7,10 +7,7 @@ for nothing: no one can know what will be asked.  Taught in section 6.3.
 """
 
 import dataclasses
-import hashlib
-import json
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -31,6 +28,7 @@ from lmbook.text.microworld.templates import write
 from lmbook.text.microworld.texts import Text, finished
 from lmbook.text.pair_words import PairWords
 from lmbook.training import store
+from lmbook.training.checkpoint import TOKENIZER
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import seeded
 from lmbook.training.tuning import learn_from
@@ -155,20 +153,22 @@ def train_reader(setup: ReaderSetup, watch: Watch | None = None) -> Reader:
 def trained_reader(setup: ReaderSetup = READER) -> Reader:
     """The reader of a set-up: kept beside the store's models, or trained now, which
     takes about two minutes.  A damaged one is made again."""
-    about = {"code": store.code_hashes(), "setup": dataclasses.asdict(setup)}
-    about["code"]["story_reader"] = store.version("torch") + Path(__file__).read_text()
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    folder = store.models_folder() / f"reader-{key[:16]}"
-    with store.held(folder):  # waits for a process that is just training it
-        try:
-            tokenizer = PairWords.load(folder / "tokenizer.json")
-            return Reader(GPT.from_pretrained(folder).eval(), tokenizer)
-        except (InputError, OSError):
-            print(f"lmbook: training a reader, kept in {folder}", file=sys.stderr)
+
+    def make(folder: Path) -> None:
         reader = train_reader(setup)
         reader.model.save_pretrained(folder)
-        reader.tokenizer.save(folder / "tokenizer.json")
-        return reader
+        reader.tokenizer.save(folder / TOKENIZER)
+
+    return store.kept("reader", dataclasses.asdict(setup), _stored, make)
+
+
+def _stored(folder: Path) -> Reader | None:
+    """The reader of a folder; None if it is absent or damaged."""
+    try:
+        tokenizer = PairWords.load(folder / TOKENIZER)
+        return Reader(GPT.from_pretrained(folder).eval(), tokenizer)
+    except (InputError, OSError):
+        return None
 
 
 def _row(
