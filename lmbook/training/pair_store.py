@@ -60,10 +60,10 @@ TRANSLATOR = PairSetup(
     ),
     train=TrainConfig(
         batch_size=64,
-        optimizer="adamw",
-        learning_rate=1e-2,
+        optimizer="muon",
+        learning_rate=5e-3,
         betas=(0.9, 0.98),
-        weight_decay=0.01,
+        weight_decay=0.3,
         schedule="linear",
         warmup=0.05,
         final=0.0,
