@@ -15,6 +15,7 @@ from benchmarks import (
     passages,
     record,
     shakespeare,
+    story_reader,
     tatoeba,
     tokenizers,
     training,
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "shakespeare": shakespeare.run,
     "char_gpt": char_gpt.run,
     "tatoeba": tatoeba.run,
+    "story_reader": story_reader.run,
     "translator": translator.run,
     "article_keras": article_keras.run,  # last: it needs the bench extra
 }

@@ -1,12 +1,13 @@
-"""The runs of the translators, made small."""
+"""The runs of the translators and of the reader, made small."""
 
 import dataclasses
 
 import pytest
 
-from benchmarks import tatoeba, translator
+from benchmarks import story_reader, tatoeba, translator
 from lmbook.models.translation_model import Seq2SeqConfig
 from lmbook.training.pair_store import TRANSLATOR
+from lmbook.training.story_reader import READER
 
 NOUNS = {"cat": "猫", "dog": "狗", "bird": "鸟", "fish": "鱼", "horse": "马"}
 VERBS = {"sleeps": "睡觉", "sings": "唱歌", "runs": "跑步", "swims": "游泳"}
@@ -73,3 +74,21 @@ def test_a_translator_is_judged(monkeypatch):
     assert one["cpu_seconds"] > 0
     assert set(one["exact"]) == set(translator.SPLITS)
     assert results["ratio"] == 0, "nothing is right after two steps"
+
+
+def test_a_reader_is_asked(monkeypatch):
+    small = dataclasses.replace(
+        READER,
+        num_stories=9,
+        model=dataclasses.replace(READER.model, hidden_size=8, num_heads=2),
+        train=dataclasses.replace(READER.train, epochs=1),
+    )
+    monkeypatch.setattr(story_reader, "READER", small)
+    monkeypatch.setattr(story_reader, "QUESTIONS", 6)
+    results = story_reader.run(("book", "four layers"))
+    book, deeper = results["runs"].values()
+    assert deeper["parameters"] > book["parameters"]
+    assert book["cpu_seconds"] > 0
+    assert sum(results["questions"].values()) == 6
+    assert set(book["accuracy"]) == {"all", *results["questions"]}
+    assert results["ratio"] == round(book["accuracy"]["all"] / 0.99, 3)
