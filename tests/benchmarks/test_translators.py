@@ -80,7 +80,7 @@ def test_a_reader_is_asked(monkeypatch):
     small = dataclasses.replace(
         READER,
         num_stories=9,
-        model=dataclasses.replace(READER.model, hidden_size=8, num_heads=2),
+        model=dataclasses.replace(READER.model, hidden_size=8, head_dim=2),
         train=dataclasses.replace(READER.train, epochs=1),
     )
     monkeypatch.setattr(story_reader, "READER", small)
