@@ -61,7 +61,7 @@ def run(names: tuple[str, ...] | None = None) -> dict[str, Any]:
         torch.set_num_threads(threads)
         accuracy = accuracy_by_kind(QuestionAnswerer([], reader), exam)
         runs[name] = {
-            "cpu_seconds": round(seconds, 1),
+            "cpu_seconds": round(seconds, 3),
             "parameters": reader.model.config.num_parameters,
             "accuracy": {kind: round(share, 4) for kind, share in accuracy.items()},
         }

@@ -80,7 +80,7 @@ def one_run(setup: PairSetup) -> dict[str, Any]:
             for source, target in (("zh", "en"), ("en", "zh"))
         }
     return {
-        "cpu_seconds": round(seconds, 1),
+        "cpu_seconds": round(seconds, 3),
         "steps": history.last["step"],
         "parameters": sum(p.numel() for p in model.parameters()),
         "vocab_size": len(tokenizer),
