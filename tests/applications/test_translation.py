@@ -31,7 +31,7 @@ PAIRS = [
 ]
 # Of the book's own translator, in either direction: on 1,000 sentences each it reached
 # 0.963 and 0.983.  Other processors round otherwise.
-LEAST_EXACT = 0.94
+LEAST_EXACT = 0.98
 
 
 @cache
