@@ -6,13 +6,12 @@ decay were chosen on questions of another seed.
 """
 
 import dataclasses
-import time
 from collections import Counter
+from functools import partial
 from itertools import islice
 from typing import Any
 
-import torch
-
+from benchmarks.one_core import timed
 from lmbook.applications.question_answering import QuestionAnswerer, accuracy_by_kind
 from lmbook.text.microworld import MicroWorld
 from lmbook.training.story_reader import READER, ReaderSetup, train_reader
@@ -53,12 +52,7 @@ def run(names: tuple[str, ...] | None = None) -> dict[str, Any]:
     exam = list(islice(MicroWorld("zh").texts("qa", SEED), QUESTIONS))
     runs = {}
     for name, setup in chosen.items():
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        began = time.process_time()
-        reader = train_reader(setup)
-        seconds = time.process_time() - began
-        torch.set_num_threads(threads)
+        reader, seconds = timed(partial(train_reader, setup))
         accuracy = accuracy_by_kind(QuestionAnswerer([], reader), exam)
         runs[name] = {
             "cpu_seconds": round(seconds, 3),
