@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from lmbook.generation import GREEDY, generate
@@ -32,14 +33,19 @@ def models(config: GPT2Config) -> tuple[GPT, GPT2LMHeadModel]:
     with torch.no_grad():
         for parameter in peer.parameters():
             if parameter.ndim > 1:
-                parameter.normal_(std=0.05)
+                parameter.normal_(std=1.4 * config.n_embd**-0.5)
     with tempfile.TemporaryDirectory() as folder:
         peer.save_pretrained(folder)
         return GPT.from_pretrained(folder), peer
 
 
-def written_by_peer(peer: GPT2LMHeadModel, prompts: Tokens, length: int) -> Tokens:
+def written_by_us(model: GPT, prompts: Tokens, length: int) -> Tokens:
     """``length`` greedy tokens after each prompt."""
+    return generate(model, prompts, length, GREEDY)
+
+
+def written_by_peer(peer: GPT2LMHeadModel, prompts: Tokens, length: int) -> Tokens:
+    """The same, by the library."""
     ids = torch.tensor(prompts)
     found = peer.generate(
         ids,
@@ -52,10 +58,12 @@ def written_by_peer(peer: GPT2LMHeadModel, prompts: Tokens, length: int) -> Toke
     return found[:, ids.shape[1] :].tolist()
 
 
-def timed(write: Callable[[], Tokens]) -> tuple[float, Tokens]:
+def timed(
+    write: Callable[..., Tokens], model: nn.Module, prompts: Tokens, length: int
+) -> tuple[float, Tokens]:
     """Seconds and tokens."""
     began = time.perf_counter()
-    tokens = write()
+    tokens = write(model, prompts, length)
     return time.perf_counter() - began, tokens
 
 
@@ -75,8 +83,8 @@ def run(
         ).tolist()
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds + 1):
-            our_s, our_tokens = timed(lambda: generate(ours, prompts, length, GREEDY))
-            peer_s, tokens = timed(lambda: written_by_peer(peer, prompts, length))
+            our_s, our_tokens = timed(written_by_us, ours, prompts, length)
+            peer_s, tokens = timed(written_by_peer, peer, prompts, length)
             assert our_tokens == tokens
             times[0].append(our_s)
             times[1].append(peer_s)

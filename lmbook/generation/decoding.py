@@ -3,7 +3,8 @@
 A model is called as ``model(ids, state) -> (logits, state)`` with ids (batch,
 seq_len), logits (batch, seq_len, vocab_size) and a state of None at the beginning.
 The state stands for all that was read, so a new token costs one token, however long
-the text is.  Taught in section 6.1.
+the text is.  A model with ``hidden(ids, state)``, what its layer ``output`` sees, and
+the state, is asked for the logits of the last position alone.  Taught in section 6.1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from lmbook.generation.sampling import Sampling, probabilities, whole
 
 # Tokens of a prompt that are read at once: bounds the memory that its logits take.
 PROMPT_CHUNK = 256
+# Multiplications from which a step is shared among threads of the CPU.
+WORTH_SHARING = 1 << 22
 
 Prompts = Sequence[Sequence[int]]
 
@@ -127,21 +130,41 @@ def next_logits(model: nn.Module, ids: Tensor, state: Any) -> tuple[Tensor, Any]
     """Logits (batch, vocab_size) after ids (batch, seq_len), and the state; the
     model computes as in evaluation (no dropout) and is left in its own mode."""
     was_training = model.training
-    model.eval()
+    if was_training:
+        model.eval()
     try:
-        with _one_thread():
-            logits, state = model(ids, state)
+        with _one_thread(if_=_is_little_work(model, ids)):
+            return _last_logits(model, ids, state)
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()
+
+
+def _last_logits(model: Any, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Of the last position alone: nobody asks for the logits of a prompt's others."""
+    if hasattr(model, "hidden"):
+        hidden, state = model.hidden(ids, state)
+        return model.output(hidden[:, -1]), state
+    logits, state = model(ids, state)
     return logits[:, -1].clone(), state
 
 
+def _is_little_work(model: nn.Module, ids: Tensor) -> bool:
+    """Whether these ids times the model's weights are too few products to share."""
+    products = 0
+    for weight in model.parameters():
+        products += ids.numel() * weight.numel()
+        if products >= WORTH_SHARING:
+            return False
+    return True
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """A token is so little work that sharing it among threads of the CPU takes longer
-    than doing it on one."""
+def _one_thread(if_: bool = True) -> Iterator[None]:
+    """Compute on one thread: a token of a small model is so little work that sharing
+    it among threads of the CPU takes longer than doing it on one."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if if_ else before)
     try:
         yield
     finally:

@@ -26,6 +26,7 @@ from lmbook.models import hf_configs, hf_folder, hf_layouts
 from lmbook.models.attention import fused_attention
 from lmbook.models.gpt_config import GPTConfig
 from lmbook.models.kv_cache import KVCache
+from lmbook.models.linear import Linear
 from lmbook.models.losses import linear_cross_entropy
 from lmbook.models.rotary import Rotation, frequencies, rotate, rotation
 
@@ -51,8 +52,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.config = config
         hidden, sizes = config.hidden_size, config.qkv_sizes
-        self.qkv = nn.Linear(hidden, sum(sizes), config.bias)
-        self.output = nn.Linear(sizes[0], hidden, config.bias)
+        self.qkv = Linear(hidden, sum(sizes), config.bias)
+        self.output = Linear(sizes[0], hidden, config.bias)
         if config.qk_norm:
             self.q_norm = _norm(config, config.head_dim)
             self.k_norm = _norm(config, config.head_dim)
@@ -99,9 +100,9 @@ class FeedForward(nn.Module):
         hidden, inner = config.hidden_size, config.feed_forward_size
         self.is_gated = config.feed_forward == "swiglu"
         if self.is_gated:
-            self.gate = nn.Linear(hidden, inner, config.bias)
-        self.up = nn.Linear(hidden, inner, config.bias)
-        self.down = nn.Linear(inner, hidden, config.bias)
+            self.gate = Linear(hidden, inner, config.bias)
+        self.up = Linear(hidden, inner, config.bias)
+        self.down = Linear(inner, hidden, config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.is_gated:
@@ -157,7 +158,7 @@ class GPT(nn.Module):
             self.positions = nn.Embedding(config.context_length, config.hidden_size)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = _norm(config, config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.output = Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tied:
             self.output.weight = self.embedding.weight
         self._initialize()

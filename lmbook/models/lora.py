@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from lmbook.errors import InputError
+from lmbook.models.linear import Linear
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LoRAConfig:
             )
 
 
-class LoRALinear(nn.Linear):
+class LoRALinear(Linear):
     """A linear layer whose own weights are frozen, with A and B beside them.
 
     A begins as ``torch.nn.Linear`` does, from the range of :math:`1/\\sqrt{inputs}`.
@@ -86,10 +87,10 @@ class LoRALinear(nn.Linear):
         if self._before is not None:
             self.weight.data, self._before = self._before, None
 
-    def plain(self) -> nn.Linear:
+    def plain(self) -> Linear:
         """A linear layer with the weights as they are now, merged or not."""
         has_bias = self.bias is not None
-        layer = nn.Linear(self.in_features, self.out_features, has_bias, "meta")
+        layer = Linear(self.in_features, self.out_features, has_bias, "meta")
         layer.weight = nn.Parameter(self.weight.data)
         if has_bias:
             layer.bias = nn.Parameter(self.bias.data)
@@ -101,7 +102,8 @@ def add_lora(model: nn.Module, config: LoRAConfig) -> None:
 
     ``InputError`` if a target is the name of no linear layer.
     """
-    found = {name: m for name, m in model.named_modules() if type(m) is nn.Linear}
+    kinds = nn.Linear, Linear  # and no layer that is one in part
+    found = {name: m for name, m in model.named_modules() if type(m) in kinds}
     chosen = {n: m for n, m in found.items() if n.split(".")[-1] in config.targets}
     missing = set(config.targets) - {name.split(".")[-1] for name in chosen}
     if missing or not chosen:

@@ -18,6 +18,7 @@ from lmbook.models.dropout import (
     embedding_dropout,
     locked_dropout,
 )
+from lmbook.models.linear import Linear
 from lmbook.models.losses import linear_cross_entropy
 
 # The memory (h, c) of every layer, each (1, batch_size, size of the layer).
@@ -166,7 +167,7 @@ class LSTMLanguageModel(nn.Module):
             WeightDropLSTM(inputs, units, config.weight_drop)
             for inputs, units in config.layer_sizes
         )
-        self.output = nn.Linear(config.layer_sizes[-1][1], config.vocab_size)
+        self.output = Linear(config.layer_sizes[-1][1], config.vocab_size)
         if config.tied:
             self.output.weight = self.embedding.weight
         self._initialize()
