@@ -3,8 +3,9 @@
 Some thousand English sentences are set aside with every translation of theirs, one
 half to choose by and one to test on.  Of these the first translation alone is asked
 for; and no sentence of theirs, in either language, stands in what is trained on.
-One model learns both directions for some minutes, evaluations included, on one core.  The number of beams is chosen on the first half; the other one is
-translated once, at the end.  BLEU is that of sacreBLEU, with its signature.
+One model learns both directions for some minutes, evaluations included, on one core.
+The number of beams is chosen on the first half; the other one is translated once, at
+the end.  BLEU is that of sacreBLEU, with its signature.
 
 The data set is fetched by name; ``LMBOOK_MIRROR`` names a place that has it.
 """
