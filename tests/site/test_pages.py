@@ -12,6 +12,7 @@ from tools.site.assets import TOOLS
 
 pytestmark = pytest.mark.browser
 MEGABYTE = 1_000_000
+A4 = 718  # CSS pixels between margins of a centimetre
 
 
 def listed(toc: dict) -> list[str]:
@@ -90,6 +91,22 @@ def test_on_paper_there_is_text_and_no_navigation(site, browser, name):
         assert page.locator("article").is_visible()
         for part in (".bd-sidebar-primary", ".bd-header-article", ".prev-next-footer"):
             assert not page.locator(part).first.is_visible(), part
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_nothing_is_cut_off(site, browser, name):
+    with reading(browser, site.as_uri(), width=A4) as reader:
+        page = reader.open((site / f"{name}.html").as_uri())
+        page.emulate_media(media="print")
+        cut = page.locator("article :is(pre, table, img, svg)").evaluate_all(
+            """all => all.filter(part => {
+                const {right, width} = part.getBoundingClientRect();
+                const scrolls = part.matches("pre")
+                    && part.scrollWidth > part.clientWidth + 1;
+                return width && (right > innerWidth + 1 || scrolls);
+            }).map(part => part.tagName + " " + part.textContent.slice(0, 80))"""
+        )
+        assert not cut
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
