@@ -7,16 +7,14 @@ times over ours.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
 from importlib.metadata import version
 from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from benchmarks.tokenizers import timed
 from lmbook.generation import GREEDY, generate
 from lmbook.models.gpt import GPT
 
@@ -56,15 +54,6 @@ def written_by_peer(peer: GPT2LMHeadModel, prompts: Tokens, length: int) -> Toke
         pad_token_id=0,
     )
     return found[:, ids.shape[1] :].tolist()
-
-
-def timed(
-    write: Callable[..., Tokens], model: nn.Module, prompts: Tokens, length: int
-) -> tuple[float, Tokens]:
-    """Seconds and tokens."""
-    began = time.perf_counter()
-    tokens = write(model, prompts, length)
-    return time.perf_counter() - began, tokens
 
 
 def run(
