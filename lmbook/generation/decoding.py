@@ -8,7 +8,7 @@ the state, is asked for the logits of the last position alone.  Taught in sectio
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ def next_logits(model: nn.Module, ids: Tensor, state: Any) -> tuple[Tensor, Any]
     if was_training:
         model.eval()
     try:
-        with _one_thread(if_=_is_little_work(model, ids)):
+        with _one_thread() if _is_little_work(model, ids) else nullcontext():
             return _last_logits(model, ids, state)
     finally:
         if was_training:
@@ -160,11 +160,11 @@ def _is_little_work(model: nn.Module, ids: Tensor) -> bool:
 
 
 @contextmanager
-def _one_thread(if_: bool = True) -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Compute on one thread: a token of a small model is so little work that sharing
     it among threads of the CPU takes longer than doing it on one."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if if_ else before)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -90,8 +90,9 @@ def kept(
     make: Callable[[Path], None],
 ) -> Kept:
     """What ``load`` finds in the folder of this name and of all that is told ``about``
-    it (content for JSON; of "train" what changes weights); ``make`` writes it first if
-    ``load`` finds None there.
+    it; ``make`` writes it first if ``load`` finds None there.  ``about`` is content
+    for JSON; its "train", a training configuration, must be there, and counts but for
+    what leaves the weights as they are.
 
     If another process is just making the same, this one waits for it.
     """
