@@ -1,7 +1,8 @@
 """The book's reader of stories on questions it has not seen: what it owes to what.
 
-Each set-up differs from the book's in one thing; all are trained from nothing and
-asked the same questions.  Time is what one core was busy.  The book's rate and weight
+Each set-up differs from the book's in one thing, but for the last, which is to show how
+far depth and time together lead; all are trained from nothing and asked the same
+questions.  Time is what one core was busy.  The book's rate and weight
 decay were chosen on questions of another seed.
 """
 
@@ -34,15 +35,17 @@ def set_ups() -> dict[str, ReaderSetup]:
             READER, model=dataclasses.replace(READER.model, **change)
         )
 
+    def longer(setup: ReaderSetup, times: int) -> ReaderSetup:
+        return dataclasses.replace(setup, num_stories=times * setup.num_stories)
+
     return {
         "book": READER,
         "AdamW": trained(optimizer="adamw"),
         "weight decay 0.01": trained(weight_decay=0.01),
         "one layer": sized(num_layers=1),
         "four layers": sized(num_layers=4),
-        "twice the stories": dataclasses.replace(
-            READER, num_stories=2 * READER.num_stories
-        ),
+        "twice the stories": longer(READER, 2),
+        "four layers, four times the stories": longer(sized(num_layers=4), 4),
     }
 
 

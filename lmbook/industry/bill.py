@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lmbook.errors import InputError
-from lmbook.industry.arguments import at_least, positive, share, whole
+from lmbook.industry.arguments import at_least, finite, positive, share, whole
 from lmbook.industry.devices import device
 from lmbook.industry.roofline import Load, Machine
 from lmbook.industry.serving import serve
@@ -53,6 +53,7 @@ class Range:
     high: float
 
     def __post_init__(self) -> None:
+        finite(low=self.low, high=self.high)
         if not self.low <= self.high:
             raise InputError(f"low must not be above high, got {self.low}, {self.high}")
 
@@ -76,9 +77,7 @@ def bill(plan: Plan) -> dict[str, float]:
 
 def tornado(plan: Plan, ranges: Mapping[str, Range]) -> dict[str, tuple[float, float]]:
     """The cheapest and dearest total with one number at its ends, widest first."""
-    unknown = [name for name in ranges if name not in Plan.__dataclass_fields__]
-    if unknown:
-        raise InputError(f"a plan has no {', '.join(unknown)}")
+    require_names(ranges)
     totals = {
         name: (_total(plan, name, ends.low), _total(plan, name, ends.high))
         for name, ends in ranges.items()
@@ -91,12 +90,20 @@ def extremes(
     plan: Plan, ranges: Mapping[str, Range]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """Three bills: every number at its cheap end, as planned, at its dear end."""
+    require_names(ranges)
     cheap: dict[str, Any] = {}
     dear: dict[str, Any] = {}
     for name, ends in ranges.items():
         both = sorted((ends.low, ends.high), key=lambda x: _total(plan, name, x))
         cheap[name], dear[name] = both
     return bill(replace(plan, **cheap)), bill(plan), bill(replace(plan, **dear))
+
+
+def require_names(ranges: Mapping[str, Range]) -> None:
+    """``InputError`` for a range of what is no number of a plan."""
+    unknown = [name for name in ranges if name not in Plan.__dataclass_fields__]
+    if unknown:
+        raise InputError(f"a plan has no {', '.join(unknown)}")
 
 
 def _total(plan: Plan, name: str, value: float) -> float:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from lmbook.errors import InputError
 from lmbook.industry import facts
-from lmbook.industry.arguments import at_least, one_of, whole
+from lmbook.industry.arguments import at_least, flag, one_of, whole
+
+FLAGS = ("gated", "tied", "biases", "qk_norm", "embedding_norm")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class TransformerShape:
         given = {name: getattr(self, name) for name in optional}
         whole(**{name: value for name, value in given.items() if value is not None})
         at_least(0, positions=self.positions)
+        if self.positions:
+            whole(positions=self.positions)
+        flag(**{name: getattr(self, name) for name in FLAGS})
         one_of(("layer", "rms"), norm=self.norm)
         if self.head_dim is None and self.hidden_size % self.num_heads:
             raise InputError(
@@ -77,8 +82,7 @@ def shape_of(architecture: str) -> TransformerShape:
     if row.params is None:
         raise InputError(f"of {architecture} only the cache's sizes are known")
     values = {name: row[name] for name in TransformerShape.__dataclass_fields__}
-    flags = ("gated", "tied", "biases", "qk_norm", "embedding_norm")
-    return TransformerShape(**(values | {name: row[name] == "yes" for name in flags}))
+    return TransformerShape(**(values | {name: row[name] == "yes" for name in FLAGS}))
 
 
 def _matrices_of_a_layer(shape: TransformerShape) -> int:
@@ -134,7 +138,9 @@ def _lstm_layers(
 ) -> list[tuple[int, int]]:
     """(inputs, units) of every layer; a tied output wants vectors' size of the last."""
     whole(embedding_size=embedding_size, hidden_size=hidden_size, num_layers=num_layers)
-    units = [hidden_size] * (num_layers - 1) + [embedding_size if tied else hidden_size]
+    flag(tied=tied)
+    last = embedding_size if tied else hidden_size
+    units = [hidden_size] * (int(num_layers) - 1) + [last]
     return list(zip([embedding_size, *units], units, strict=False))
 
 

@@ -53,7 +53,7 @@ class Table:
         return len(self.rows)
 
     def __getitem__(self, name: str) -> Row:
-        if name not in self.rows:
+        if not isinstance(name, str) or name not in self.rows:
             raise _unknown(f"row of {self.name}", name, self.rows)
         return self.rows[name]
 
@@ -63,12 +63,16 @@ def tables() -> dict[str, str]:
     return dict(_schema()[0])
 
 
-@cache
 def load(table: str) -> Table:
     """A table by name, every cell of the type that the schema gives its column."""
+    if not isinstance(table, str) or table not in _schema()[0]:
+        raise _unknown("table", table, _schema()[0])
+    return _read(table)
+
+
+@cache
+def _read(table: str) -> Table:
     about, columns = _schema()
-    if table not in about:
-        raise _unknown("table", table, about)
     rows: dict[str, Row] = {}
     for values in read_rows(table, columns[table]):
         if values["name"] in rows:
@@ -79,7 +83,7 @@ def load(table: str) -> Table:
 
 def fact(path: str) -> Any:
     """One figure by its path, as in ``fact("models/GPT-3/params_total")``."""
-    parts = path.split("/")
+    parts = path.split("/") if isinstance(path, str) else []
     if len(parts) != 3:
         raise InputError(f"a fact is table/row/column, got {path!r}")
     table, name, column = parts

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmbook.errors import InputError
-from lmbook.industry.arguments import positive, share, whole
+from lmbook.industry.arguments import finite, plain, positive, share, whole
 
 FEWEST = 3
 
@@ -149,7 +149,8 @@ def _t_within(t: float, degrees: int) -> float:
 def _check(years: Sequence[float], values: Sequence[float]) -> None:
     if len(years) != len(values):
         raise InputError(f"{len(years)} years and {len(values)} values")
-    for value in values:
+    for year, value in zip(plain(years), plain(values), strict=True):
+        finite(year=year)
         positive(value=value)
     if len(set(years)) < FEWEST:
         raise InputError(

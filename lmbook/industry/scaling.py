@@ -88,6 +88,11 @@ class ScalingLaw:
         positive(loss=loss)
         if loss <= self.E:
             raise InputError(f"no model is below {self.E} nats a token; got {loss}")
+        if loss >= (most := self.E + self.A + self.B):
+            raise InputError(
+                f"loss must be below {most:.4g}, what one parameter reaches with one "
+                f"token; got {loss}"
+            )
 
         def total(log_params: float) -> float:
             params = math.exp(log_params)

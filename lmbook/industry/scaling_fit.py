@@ -16,7 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from lmbook.errors import InputError
-from lmbook.industry.arguments import positive, whole
+from lmbook.industry.arguments import plain, positive, whole
 from lmbook.industry.scaling import ScalingLaw
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _checked(*columns: "Column") -> "tuple[Floats, Floats, Floats]":
             f"got {', '.join(str(len(column)) for column in columns)}"
         )
     for name, column in zip(names, columns, strict=True):
-        for value in column:
+        for value in plain(column):
             positive(**{name: value})
     N, D, L = (np.asarray(column, float) for column in columns)
     for name, array in (("params", N), ("tokens", D)):

@@ -13,7 +13,7 @@ from typing import Any
 
 from lmbook.errors import InputError
 from lmbook.industry.arguments import whole
-from lmbook.industry.bill import Plan, Range, bill
+from lmbook.industry.bill import Plan, Range, bill, require_names
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,8 @@ def draws(
     plan's value is not within its range, or the range begins at 0 or below.
     """
     whole(count=count)
+    require_names(ranges)
     for name, ends in ranges.items():
-        if name not in Plan.__dataclass_fields__:
-            raise InputError(f"a plan has no {name}")
         if not 0 < ends.low <= getattr(plan, name) <= ends.high:
             raise InputError(
                 f"the range of {name} must be above 0 and hold the plan's "

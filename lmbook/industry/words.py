@@ -13,6 +13,7 @@ def in_words(value: float, digits: int = 3) -> str:
     """``value``, rounded to so many digits, in 万, 亿 or 万亿, or as 3.14×10²³."""
     at_least(0, value=value)
     whole(digits=digits)
+    value = float(f"{value:.{digits - 1}e}")  # 9.9996e7 is 1 亿, not 10000 万
     if value >= LARGEST:
         power = math.floor(math.log10(value) + 1e-9)
         lead = _rounded(value / 10**power, digits)

@@ -5,15 +5,16 @@
 const digits = (value, most = 3) =>
   Number(value.toPrecision(most)).toLocaleString("en-US", { maximumFractionDigits: 6 });
 function chinese(value) {
+  value = Number(value.toPrecision(3)); // 9.999e7 is 1 亿, not 10,000 万
   for (const [unit, name] of [[1e12, "万亿"], [1e8, "亿"], [1e4, "万"]]) {
     if (value >= unit) return `${digits(value / unit)} ${name}`;
   }
   return digits(value);
 }
 const power = (value) => {
-  const exponent = Math.floor(Math.log10(value));
-  const superscript = String(exponent).replace(/./g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(d)] ?? "⁻");
-  return `${(value / 10 ** exponent).toFixed(2)}×10${superscript}`;
+  const [lead, exponent] = value.toExponential(2).split("e");
+  const superscript = String(Number(exponent)).replace(/./g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(d)] ?? "⁻");
+  return `${lead}×10${superscript}`;
 };
 function bytes(value) {
   const [unit, name] = value >= 1e12 ? [1e12, "TB"] : value >= 1e9 ? [1e9, "GB"]
@@ -326,7 +327,10 @@ function render({ model, el }) {
         shown.push(`${label} ${input.selectedOptions[0]?.textContent ?? settings[name]}`);
         continue;
       }
-      input.value = toSlider(field, settings[name]);
+      // One that stands for this value already stays where the reader put it.
+      if (fromSlider(field, Number(input.value)) !== settings[name]) {
+        input.value = toSlider(field, settings[name]);
+      }
       input.nextElementSibling.textContent = format(settings[name]);
       input.ariaValueText = format(settings[name]);
       shown.push(`${label} ${format(settings[name])}`);

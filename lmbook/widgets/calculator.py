@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from lmbook.errors import InputError
-from lmbook.industry import company, facts
+from lmbook.industry import arguments, company, facts
 from lmbook.industry.counts import TransformerShape, shape_of
 from lmbook.industry.devices import device
 from lmbook.industry.memory import RECOMPUTATION, STAGES
@@ -63,6 +63,7 @@ CHOICES = {
     "bits": (4, 8, 16),
 }
 SHARES = ("mfu", "busy")
+WHOLE = ("devices", "batch", "seq", "context", "prompt", "output")
 
 
 class Calculator(anywidget.AnyWidget):
@@ -121,13 +122,15 @@ def _check(kind: str, name: str, value: Any) -> None:
                 f"{name} must be one of {', '.join(offered)}; got {value!r}"
             )
     elif name in CHOICES:
-        if value not in CHOICES[name]:
-            listed = ", ".join(map(str, CHOICES[name]))
-            raise InputError(f"{name} must be one of {listed}; got {value!r}")
-    elif not (isinstance(value, int | float) and 0 < value < float("inf")):
-        raise InputError(f"{name} must be a number greater than 0, got {value!r}")
-    elif name in SHARES and value > 1:
-        raise InputError(f"{name} must be above 0 and at most 1, got {value!r}")
+        arguments.one_of(CHOICES[name], **{name: value})
+    elif name in SHARES:
+        arguments.share(**{name: value})
+    elif name == "pue":
+        arguments.at_least(1, pue=value)
+    elif name in WHOLE:
+        arguments.whole(**{name: value})
+    else:
+        arguments.positive(**{name: value})
 
 
 def _devices(kind: str) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ const rounded = (value, digits = 3) => String(Number(value.toPrecision(digits)))
 
 // 1.746e11 is 1750 亿; what is larger than 100 万亿 stands as a power of ten.
 export function inWords(value) {
+  value = Number(value.toPrecision(3)); // 9.999e7 is 1 亿, not 10000 万
   if (value >= 1e16) {
     const power = Math.floor(Math.log10(value) + 1e-9);
     const lead = rounded(value / 10 ** power);

@@ -71,7 +71,10 @@ def test_what_matters_most_comes_first():
         (lambda: bill(replace(PLAN, batch_size=10_000)), "do not fit 80 GB"),
         (lambda: bill(replace(PLAN, params=0)), "params must be a number greater"),
         (lambda: Range(2, 1), "low must not be above high, got 2, 1"),
-        (lambda: Range(float("nan"), 1), "low must not be above high"),
+        (lambda: Range(float("nan"), 1), "low must be a finite number"),
+        (lambda: Range(1, float("inf")), "high must be a finite number"),
+        (lambda: Range(True, 2), "low must be a finite number"),
+        (lambda: extremes(PLAN, {"staff": Range(1, 2)}), "a plan has no staff"),
         (lambda: tornado(PLAN, {"staff": Range(1, 2)}), "a plan has no staff"),
     ],
 )

@@ -151,6 +151,9 @@ def test_six_n_d_is_what_the_shapes_give_nearly():
         ({"num_kv_heads": 0}, "num_kv_heads must be a whole number"),
         ({"norm": "batch"}, "norm must be one of layer, rms; got 'batch'"),
         ({"positions": -1}, "positions must be a number of at least 0, got -1"),
+        ({"positions": 1.5}, "positions must be a whole number"),
+        ({"gated": "no"}, "gated must be True or False, got 'no'"),
+        ({"biases": 0}, "biases must be True or False, got 0"),
     ],
 )
 def test_bad_shapes_are_said(sizes, message):

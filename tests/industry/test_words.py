@@ -21,6 +21,10 @@ from tests.widgets.test_explorers import in_javascript
         (0, "0"),
         (3.14e23, "3.14×10²³"),
         (1e25, "10²⁵"),
+        (99_999_999, "1 亿"),
+        (9_999.9, "1 万"),
+        (9.9999e15, "10¹⁶"),
+        (9.9999e22, "10²³"),
     ],
 )
 def test_in_words(value, words):
@@ -33,11 +37,10 @@ def test_digits():
 
 
 def test_the_page_says_the_same():
-    values = 10 ** np.random.default_rng(0).uniform(-2, 27, 300)
-    found = in_javascript(
-        History._esm, "data.map((x) => m.inWords(x))", values.tolist()
-    )
-    assert found == [in_words(value) for value in values.tolist()]
+    values = (10 ** np.random.default_rng(0).uniform(-2, 27, 300)).tolist()
+    values += [9.9999 * 10**power for power in range(-2, 27)]
+    found = in_javascript(History._esm, "data.map((x) => m.inWords(x))", values)
+    assert found == [in_words(value) for value in values]
 
 
 def test_bad_input():

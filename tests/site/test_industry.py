@@ -50,6 +50,22 @@ def test_the_whole_table_on_paper(browser, tmp_path):
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
+def test_an_arrow_key_moves_every_slider_to_its_end(browser, tmp_path, kind):
+    with reading(browser, tmp_path.as_uri()) as reader:
+        page = opened(reader, tmp_path, Calculator(kind))
+        for slider in page.locator("input[type=range]").all():
+            slider.press("Home")
+            places = [slider.input_value()]
+            for _ in range(12):
+                slider.press("ArrowRight")
+                places.append(slider.input_value())
+            assert places == [str(place) for place in range(13)]
+            slider.press("End")
+            assert slider.input_value() == slider.get_attribute("max")
+        assert reader.complaints == []
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
 def test_a_calculator_answers(browser, tmp_path, kind):
     with reading(browser, tmp_path.as_uri()) as reader:
         page = opened(reader, tmp_path, Calculator(kind))

@@ -255,6 +255,15 @@ def test_what_is_offered():
         assert tokens == row.train_tokens
 
 
+def test_rounding_goes_over_into_the_next_unit():
+    page = Calculator._esm + "\nexport { chinese, power };"
+    asked = "data.map((x) => [m.chinese(x), m.power(x)])"
+    found = in_javascript(page, asked, [99_950_000, 9.996e22, 1.2e-5])
+    assert found[0][0] == "1 亿"
+    assert found[1][1] == "1.00×10²³"
+    assert found[2][1] == "1.20×10⁻⁵"
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
@@ -272,6 +281,12 @@ def test_what_is_offered():
         ("memory", {"model": "OPT-13B"}, "model must be one of GPT-2 124M.*'OPT-13B'"),
         ("cache", {"bytes": 4}, "bytes must be one of 1, 2; got 4"),
         ("serving", {"bits": 2}, "bits must be one of 4, 8, 16; got 2"),
+        ("training", {"pue": 0.5}, "pue must be a number of at least 1, got 0.5"),
+        ("training", {"devices": 1.5}, "devices must be a whole number"),
+        ("training", {"params": True}, "params must be a number greater than 0"),
+        ("memory", {"stage": True}, "stage must be one of 0, 1, 2, 3; got True"),
+        ("cache", {"context": 0.1}, "context must be a whole number"),
+        ("serving", {"price": 10**400}, "price must be a number greater than 0"),
     ],
 )
 def test_what_is_wrong_is_said(kind, options, message):
