@@ -3,6 +3,7 @@
 import csv
 import datetime
 import operator
+from urllib.parse import urlparse
 
 import pytest
 
@@ -68,6 +69,9 @@ def test_every_row_has_a_source_a_day_and_how_it_was_checked(table):
     for row in facts.load(table):
         assert row.source_url.startswith(("https://", "http://")), named(row)
         assert " " not in row.source_url, named(row)
+        # A page, not a site's front door.
+        place = urlparse(row.source_url)
+        assert place.path.strip("/") or place.query, named(row)
         assert len(row.source) > 5, named(row)
         assert row.checked >= datetime.date(2026, 11, 23), named(row)
         assert row.verified in ("primary", "secondary", "arithmetic"), named(row)
