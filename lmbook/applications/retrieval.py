@@ -32,9 +32,10 @@ from lmbook.text.vocabulary import END, split_words
 
 LEVELS = ("char", "word")
 # What of a question only asks.  (Characters that are part of many other words, such as
-# 几 and 的, are left alone.)
+# 几 and 的, are left alone, and 吗 and 呢 within a sentence: 吗啡, 呢绒.)
 ASKING = re.compile(
-    r"为什么|什么|怎么样|怎么|怎样|如何|多少|哪[些个里]?|谁|何时|何地|请问|[是吗呢]"
+    r"为什么|什么|怎么样|怎么|怎样|如何|多少|哪(?!吒)[些个里]?|谁|何时|何地|请问"
+    r"|是|[吗呢](?=\W|$)"
     r"|\b(?:what|who|whom|whose|where|when|why|how|which|is|are|was|were|do|does|did"
     r"|the|an?|of)\b",
     re.IGNORECASE,
@@ -60,10 +61,13 @@ def terms(text: str, level: str = "char") -> list[str]:
 def topic(question: str) -> str:
     """A question without the words that only ask: no passage has to hold them.
 
+    One that would have nothing left ("Who is WHO?") stays whole.
+
     >>> topic("什么是人工智能？")
     '  人工智能？'
     """
-    return ASKING.sub(" ", question)
+    left = ASKING.sub(" ", question)
+    return left if any(map(str.isalnum, left)) else question
 
 
 class Found(NamedTuple):
@@ -71,7 +75,9 @@ class Found(NamedTuple):
 
     ``share`` is its score's share of the most that any passage could have, were it
     nothing but the question's terms, without end: the sum of their idf.  From 0 to 1,
-    unlike scores it can be compared between questions.
+    unlike scores it can be compared between questions.  It falls with the passage's
+    length against the mean: passages of very unequal lengths need a lower threshold,
+    or to be cut.
     """
 
     passage: int
@@ -134,6 +140,8 @@ class BM25:
 
         At most ``topn``; those that share no term with the question are left out.
         """
+        if topn < 0:
+            raise InputError(f"topn must be at least 0, got {topn}")
         scores = self.scores(question)
         most = sum(map(self.idf, terms(question, self.level)))
         best = np.argsort(-scores, kind="stable")[:topn]

@@ -16,7 +16,7 @@ from lmbook.models import hf_folder
 from lmbook.models.gpt import GPT
 from lmbook.models.lstm import LSTMLanguageModel
 from lmbook.text.tokenizer_base import Tokenizer
-from lmbook.text.tokenizers import BPETokenizer, WordTokenizer, load_tokenizer
+from lmbook.text.tokenizers import BPETokenizer, WordTokenizer
 
 # What a text begins after, as far as the tokenizer has it: the end of a line.
 STARTS = ("<eos>", "\n", " ")
@@ -42,11 +42,17 @@ class TextGenerator:
     token that its tokenizer begins with; so an empty prompt begins a new line.  Words
     or characters that the tokenizer does not know are read as its ``<unk>``, which is
     never written.  ``stop``, a string or several: the text ends before the first of
-    them that it would contain.  The same ``seed`` gives the same text.
+    them that it would contain; at the token ``end``, if there is one, it ends too.  The
+    same ``seed`` gives the same text.
     """
 
-    def __init__(self, model: LSTMLanguageModel | GPT, tokenizer: Tokenizer) -> None:
-        self.model, self.tokenizer = model, tokenizer
+    def __init__(
+        self,
+        model: LSTMLanguageModel | GPT,
+        tokenizer: Tokenizer,
+        end: int | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.end = model, tokenizer, end
         self.start = _start(tokenizer)
 
     @classmethod
@@ -54,14 +60,16 @@ class TextGenerator:
         """The model that ``lmbook train`` wrote into a folder, or a published one.
 
         That is a GPT-2, Llama or Qwen3 in the Hugging Face layout
-        (:meth:`lmbook.models.gpt.GPT.from_pretrained`) with its tokenizer.json.
+        (:meth:`lmbook.models.gpt.GPT.from_pretrained`) with its tokenizer.json; its
+        texts end at the token that its config.json calls the end.
         """
         from lmbook.training import checkpoint
+        from lmbook.training.pretraining import PretrainedModel
 
-        if hf_folder.is_published(folder):
-            tokenizer = load_tokenizer(Path(folder) / "tokenizer.json")
-            return cls(GPT.from_pretrained(folder), tokenizer)
-        return cls(*checkpoint.load(folder))
+        if not hf_folder.is_published(folder):
+            return cls(*checkpoint.load(folder))
+        learned = PretrainedModel.load(folder)
+        return cls(learned.model, learned.tokenizer, hf_folder.end_of(folder))
 
     @classmethod
     def default(cls) -> Self:
@@ -156,7 +164,7 @@ class TextGenerator:
         prompts = [self._prompt(text) for text in texts]
         rows = [TextStream(self.tokenizer, prompt, stops) for prompt in prompts]
         tokens = self._tokens(prompts, length, beams, seed, self._sampling(options))
-        return _written(rows, tokens)
+        return _written(rows, tokens, self.end)
 
     def _sampling(self, options: dict[str, Any]) -> Sampling:
         names = [field.name for field in dataclasses.fields(Sampling)]
@@ -183,23 +191,27 @@ class TextGenerator:
         sampling: Sampling,
     ) -> Iterator[Sequence[int | None]]:
         if whole("beams", beams) == 1:
-            return stream(self.model, prompts, length, sampling, seed)
+            return stream(self.model, prompts, length, sampling, seed, self.end)
         drawing = dataclasses.replace(sampling, avoid=())
         if drawing != DEFAULT:
             raise InputError("beam search draws nothing: it takes no sampling options")
         best = [
-            beam_search(self.model, prompt, length, beams, avoid=sampling.avoid)[0].ids
+            beam_search(
+                *(self.model, prompt, length, beams),
+                end=self.end,
+                avoid=sampling.avoid,
+            )[0].ids
             for prompt in prompts
         ]
         return zip_longest(*best)
 
 
 def _written(
-    rows: list[TextStream], tokens: Iterator[Sequence[int | None]]
+    rows: list[TextStream], tokens: Iterator[Sequence[int | None]], end: int | None
 ) -> Iterator[list[str]]:
     for step in tokens:
         yield [
-            "" if token is None else row.feed(token)
+            "" if token is None or token == end else row.feed(token)
             for row, token in zip(rows, step, strict=True)
         ]
         if all(row.stopped for row in rows):

@@ -23,7 +23,7 @@ def evaluate(
     device: str,
     as_json: bool,
 ) -> None:
-    """Measure the model in FOLDER on a whole text.
+    """Measure the model in FOLDER, ours or a published one, on a whole text.
 
     The text is read once from beginning to end, the model's memory carried on.  Of
     words the model does not know it predicts only that they are unknown: compare
@@ -31,12 +31,14 @@ def evaluate(
     share of the text's runs of 13 words that stand in that one word for word, and of
     its words that lie in such a run: what may have been remembered.
     """
+    from lmbook.applications import TextGenerator
     from lmbook.text.corpora import read_corpus
-    from lmbook.training import best_device, checkpoint
+    from lmbook.training import best_device
     from lmbook.training import evaluate as nats_per_token
 
     chosen = best_device(device)
-    model, tokenizer = checkpoint.load(folder)
+    generator = TextGenerator.load(folder)
+    model, tokenizer = generator.model, generator.tokenizer
     content = read_corpus(text) if part is None else _read_part(text, part)
     ids = tokenizer.encode_array(content)
     nats = nats_per_token(model.to(chosen), ids)

@@ -49,6 +49,7 @@ def log_probs_of_all(
         )
     was_training = model.training
     model.eval()
+    select = getattr(model, "select_state", select_state)
     logits, state = model(torch.tensor([list(prompt)]))
     total = torch.zeros(1, dtype=torch.float64)
     for place in range(length):
@@ -57,7 +58,7 @@ def log_probs_of_all(
         total = (total[:, None] + log_p).flatten()
         if place < length - 1:
             ids = torch.tensor(list(choices)).repeat(len(rows) // len(choices))
-            logits, state = model(ids[:, None], select_state(state, rows))
+            logits, state = model(ids[:, None], select(state, rows))
     model.train(was_training)
     return total.numpy()
 

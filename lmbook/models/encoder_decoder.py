@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -140,6 +141,11 @@ class SequenceDecoder(nn.Module, ABC):
         At every step the most probable token is taken.  ``begin``, which is read
         first, and ``end``, at which a target is over, are not in it.
         """
+        if not isinstance(encoded_sequence, Encoded):
+            raise InputError(
+                "decode takes what an encoder's encode gave, got a "
+                f"{type(encoded_sequence).__name__}"
+            )
         if len(encoded_sequence) != 1:
             raise InputError(
                 f"decode takes one encoded sequence, got {len(encoded_sequence)}; "
@@ -200,5 +206,5 @@ class Conditioned(nn.Module):
 def require_known(ids: Sequence[int], vocab_size: int) -> None:
     """``InputError`` names the first id that is none of ``vocab_size``."""
     for i in ids:
-        if not 0 <= i < vocab_size:
-            raise InputError(f"id {i} is unknown: accepted are 0 to {vocab_size - 1}")
+        if not isinstance(i, int | np.integer | Tensor) or not 0 <= i < vocab_size:
+            raise InputError(f"id {i!r} is unknown: accepted are 0 to {vocab_size - 1}")

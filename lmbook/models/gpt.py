@@ -305,6 +305,11 @@ class GPT(nn.Module):
         ``transformers`` loads them, and so does :meth:`from_pretrained`.  Raises
         ``InputError`` where no layout has this model's choices.
         """
+        if any(name.endswith("lora_a") for name, _ in self.named_parameters()):
+            raise InputError(
+                "LoRA's change has no place in this layout: merge_lora and remove_lora "
+                "first, or FineTunedModel.save"
+            )
         content = hf_configs.content_of(self.config)
         weights = {name: w.detach() for name, w in self.named_parameters()}
         theirs = hf_layouts.their_weights(content["model_type"], self.config, weights)

@@ -27,6 +27,11 @@ def config_of(content: Mapping[str, Any]) -> GPTConfig:
         raise InputError(
             f"model_type is {model_type!r}; accepted: {', '.join(ARCHITECTURES)}"
         )
+    if content.get("quantization_config"):
+        raise InputError(
+            "the weights are quantised (field 'quantization_config'), which is not "
+            "implemented; accepted: float16, bfloat16, float32 and float64"
+        )
     return _of_gpt2(content) if model_type == "gpt2" else _of_llama(content)
 
 
@@ -109,13 +114,15 @@ def _of_llama(content: Mapping[str, Any]) -> GPTConfig:
         content,
     )
     kinds = content.get("layer_types") or []
+    if not isinstance(kinds, list):
+        raise InputError(f"field 'layer_types' must be a list, got {kinds!r}")
     if other := [kind for kind in kinds if kind != "full_attention"]:
         raise InputError(
             f"field 'layer_types' must be 'full_attention' alone, got {other[0]!r}"
         )
     hidden = _size(content, "hidden_size")
     heads = _size(content, "num_attention_heads")
-    if not is_qwen and hidden % heads:
+    if not is_qwen and (heads < 1 or hidden % heads):
         raise InputError(
             "num_attention_heads of a llama must divide hidden_size, "
             f"got {heads} and {hidden}"
@@ -177,8 +184,9 @@ def _as_llama(config: GPTConfig) -> dict[str, Any]:
 
 
 def _rotary(content: Mapping[str, Any]) -> tuple[float, Llama3Scaling | None]:
-    """Base and scaling, from "rope_parameters" or from the two fields before it."""
-    rope = content.get("rope_parameters") or content.get("rope_scaling") or {}
+    """Base and scaling, from "rope_scaling" where it is set, as ``transformers`` does,
+    or from "rope_parameters"."""
+    rope = content.get("rope_scaling") or content.get("rope_parameters") or {}
     if not isinstance(rope, dict):
         raise InputError(f"rope_parameters must be an object, got {rope!r}")
     theta = _number({**content, **rope}, "rope_theta", 10_000.0)

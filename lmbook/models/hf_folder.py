@@ -26,6 +26,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return _read_object(Path(folder) / CONFIG)
 
 
+def end_of(folder: str | Path) -> int | None:
+    """The token at which a text is over, the first of several, if there is one."""
+    ends = read_config(folder).get("eos_token_id")
+    end = ends[0] if isinstance(ends, list) and ends else ends
+    return end if isinstance(end, int) and not isinstance(end, bool) else None
+
+
 def read_weights(folder: str | Path) -> dict[str, Tensor]:
     """All tensors of the folder, on the CPU, in the types that the files have.
 

@@ -37,8 +37,10 @@ class LoRAConfig:
     targets: tuple[str, ...] = ("qkv",)
 
     def __post_init__(self) -> None:
-        if not self.rank >= 1:
-            raise InputError(f"rank must be at least 1, got {self.rank}")
+        if not isinstance(self.rank, int) or self.rank < 1:
+            raise InputError(
+                f"rank must be a whole number of at least 1, got {self.rank!r}"
+            )
         if not self.alpha > 0:
             raise InputError(f"alpha must be above 0, got {self.alpha}")
         if not 0 <= self.dropout < 1:
@@ -100,18 +102,35 @@ class LoRALinear(Linear):
 def add_lora(model: nn.Module, config: LoRAConfig) -> None:
     """Freeze the model, and put A and B beside every layer that is a target.
 
-    ``InputError`` if a target is the name of no linear layer.
+    A target is the end of a layer's name: "output" are all that are called so,
+    "attention.output" those of attention.  ``InputError`` if one names no linear
+    layer, or a layer that shares its matrix with the embedding.
     """
     kinds = nn.Linear, Linear  # and no layer that is one in part
-    found = {name: m for name, m in model.named_modules() if type(m) in kinds}
-    chosen = {n: m for n, m in found.items() if n.split(".")[-1] in config.targets}
-    missing = set(config.targets) - {name.split(".")[-1] for name in chosen}
-    if missing or not chosen:
+    found = {
+        name: m
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Linear) and type(m) in kinds
+    }
+    chosen: dict[str, nn.Linear] = {}
+    for target in config.targets:
+        named = {n: m for n, m in found.items() if f".{n}".endswith(f".{target}")}
+        if not named:
+            chosen = {}
+            break
+        chosen |= named
+    if not chosen:
         names = sorted({name.split(".")[-1] for name in found})
         raise InputError(
             f"targets must be names of linear layers, {', '.join(names)}; "
             f"got {config.targets}"
         )
+    shared = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    for name, layer in chosen.items():
+        if id(layer.weight) in shared:
+            raise InputError(
+                f"LoRA can't change {name}, whose matrix is the embedding's too (tied)"
+            )
     model.requires_grad_(False)
     for name, layer in chosen.items():
         model.set_submodule(name, LoRALinear(layer, config))

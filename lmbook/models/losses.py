@@ -38,6 +38,10 @@ def linear_cross_entropy(
     """
     if reduction not in ("mean", "sum"):
         raise InputError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    if targets.shape != hidden.shape[:1]:
+        raise InputError(
+            f"{len(hidden)} positions need a target each, got {tuple(targets.shape)}"
+        )
     device, dtype = hidden.device.type, hidden.dtype
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)

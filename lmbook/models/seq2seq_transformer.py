@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
+from lmbook.errors import InputError
 from lmbook.models.encoder_decoder import Encoded, SequenceDecoder, SequenceEncoder
 from lmbook.models.gpt import FeedForward, SelfAttention
 from lmbook.models.gpt_config import GPTConfig
@@ -192,6 +193,12 @@ class TransformerDecoder(_Stack, SequenceDecoder):
         _initialize(self.output)
 
     def start(self, encoded: Encoded) -> TransformerState:
+        size = encoded.memory.shape[-1]
+        if size != self.embedding.embedding_dim:
+            raise InputError(
+                f"the decoder needs vectors of size {self.embedding.embedding_dim} "
+                f"from the encoder, got {size}"
+            )
         sources = tuple(cross.source(encoded.memory) for cross in self._crosses)
         return TransformerState((None,) * len(self.blocks), sources, encoded.mask)
 

@@ -58,12 +58,18 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a file, on the CPU.
 
     Nothing in such a file is code.  ``InputError`` where it is no safetensors file, is
-    cut short, or holds a NaN or an infinity.
+    cut short, or holds a NaN or an infinity, or floating-point numbers of 8 bits.
     """
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} is damaged: {error}") from None
+    for small, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.itemsize == 1:
+            raise InputError(
+                f"{path}: {small} is {tensor.dtype}; accepted: float16, bfloat16, "
+                "float32 and float64"
+            )
     if (name := _not_finite(tensors)) is not None:
         raise InputError(f"{path} is damaged: {name} holds numbers that are not finite")
     return tensors

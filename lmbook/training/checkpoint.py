@@ -111,6 +111,8 @@ def load(folder: str | Path) -> tuple[LanguageModel, AnyTokenizer]:
     folder = Path(folder)
     try:
         config = read_config(folder)
+        if config is not None and "model" not in config:
+            raise InputError(f"{folder} holds no language model, but another kind")
         if config is not None:
             sizes, weights = config["model"], read_tensors(folder / WEIGHTS)
         else:

@@ -149,7 +149,7 @@ def require_texts(data: Iterable[Sequence[str]], names: str) -> list[tuple[str, 
     ``InputError`` gives the number of the first item that is none, or says that there
     is no item at all.
     """
-    items = list(data)
+    items = list(data) if isinstance(data, Iterable) else []
     if not items:
         raise InputError(f"nothing to learn from: expected tuples ({names})")
     for number, item in enumerate(items):

@@ -32,6 +32,7 @@ from lmbook.training.examples import (
     log_probs,
     require_texts,
 )
+from lmbook.training.pretraining import require_fitted
 from lmbook.training.tuning import Learned, TunedModel, encoder_of, learn_from
 
 NAMES = "prompt, chosen, rejected"
@@ -136,6 +137,7 @@ class DPOModel(TunedModel):
     def rewards(self, preferences: Iterable[Triple]) -> Tensor:
         r""":math:`\hat r` of the chosen and the rejected answers, (rows, 2); above 0
         where an answer has become likelier."""
+        require_fitted(self)
         pairs = self._encoded(preferences)
         flat = [example for pair in pairs for example in pair]
         now, before = (log_probs(m, flat) for m in (self.model, self.start.model))

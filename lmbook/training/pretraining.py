@@ -80,6 +80,11 @@ class PretrainedModel:
         """
         tokenizer = load_tokenizer(Path(folder) / TOKENIZER)
         model = GPT.from_pretrained(folder)
+        if len(tokenizer) > model.config.vocab_size:
+            raise InputError(
+                f"{folder} does not fit together: {TOKENIZER} has {len(tokenizer):,} "
+                f"tokens, the model {model.config.vocab_size:,}"
+            )
         loaded = cls(model.config, tokenizer)
         loaded.model, loaded.tokenizer, loaded.history = model, tokenizer, History()
         return loaded
@@ -107,6 +112,7 @@ class PretrainedModel:
 
     def save(self, folder: str | Path) -> None:
         """Write weights and sizes in the Hugging Face layout, and tokenizer.json."""
+        require_fitted(self)
         save(folder, self.model, self.tokenizer)
 
     def _encoded(self, corpus: Corpus) -> LanguageData:
@@ -142,10 +148,19 @@ def save(folder: str | Path, model: GPT, tokenizer: AnyTokenizer) -> None:
     tokenizer.save(Path(folder) / TOKENIZER)
 
 
+def require_fitted(learned: object) -> None:
+    """``InputError`` unless there is a model: one that was fitted or loaded."""
+    if not hasattr(learned, "model"):
+        name = type(learned).__name__
+        raise InputError(f"the {name} has learned nothing yet: call its fit")
+
+
 def _joined(corpus: Iterable[object]) -> tuple[str, bool]:
     """The corpus as one text, and whether white space separates its tokens."""
     if isinstance(corpus, str):
         return corpus, False
+    if not isinstance(corpus, Iterable):
+        raise InputError(f"a corpus is one text, texts or token lists; got {corpus!r}")
     documents = list(corpus)
     if all(isinstance(document, str) for document in documents):
         return "".join(f"{document}\n" for document in documents), False

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from lmbook.errors import InputError
+from lmbook.files import read_sealed, sha256, write_sealed
 from lmbook.models.gpt import GPT, GPTConfig
 from lmbook.text.microworld import MicroWorld
 from lmbook.text.microworld.grammar import FRAMES, Choice
@@ -31,7 +32,10 @@ from lmbook.training import store
 from lmbook.training.checkpoint import TOKENIZER
 from lmbook.training.config import TrainConfig
 from lmbook.training.devices import seeded
+from lmbook.training.run_files import require_intact
 from lmbook.training.tuning import learn_from
+
+SUMS = "files.json"
 
 QA = tuple[tuple[str, ...], tuple[str, ...]]  # a question and its answer, in words
 Watch = Callable[["Reader", int], None]
@@ -158,6 +162,8 @@ def trained_reader(setup: ReaderSetup = READER) -> Reader:
         reader = train_reader(setup)
         reader.model.save_pretrained(folder)
         reader.tokenizer.save(folder / TOKENIZER)
+        sums = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        write_sealed(folder / SUMS, {"files": sums})
 
     return store.kept("reader", dataclasses.asdict(setup), _stored, make)
 
@@ -165,6 +171,7 @@ def trained_reader(setup: ReaderSetup = READER) -> Reader:
 def _stored(folder: Path) -> Reader | None:
     """The reader of a folder; None if it is absent or damaged."""
     try:
+        require_intact(folder, read_sealed(folder / SUMS)["files"])
         tokenizer = PairWords.load(folder / TOKENIZER)
         return Reader(GPT.from_pretrained(folder).eval(), tokenizer)
     except (InputError, OSError):

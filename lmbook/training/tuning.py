@@ -31,7 +31,7 @@ from lmbook.training.devices import best_device, seeded, uses_bf16
 from lmbook.training.evaluation import Diverged
 from lmbook.training.examples import ExampleEncoder
 from lmbook.training.optimizers import build_optimizer
-from lmbook.training.pretraining import save
+from lmbook.training.pretraining import require_fitted, save
 from lmbook.training.schedules import learning_rate
 
 METHODS = ("full", "lora")
@@ -92,17 +92,13 @@ class TunedModel:
 
     def save(self, folder: str | Path) -> None:
         """Write the model, LoRA's change merged, as ``PretrainedModel.load`` reads."""
+        require_fitted(self)
         save(folder, plain_copy(self.model), self.tokenizer)
 
     def _begin(self) -> GPT:
         """A copy of the weights to start from, on the device, ready to learn."""
         model = plain_copy(self.start.model)
         if self.method == "lora":
-            if model.config.tied and "output" in self.lora.targets:
-                raise InputError(
-                    "LoRA can't change an output layer that shares its matrix with "
-                    "the embedding (tied)"
-                )
             with seeded(self.train.seed, torch.device("cpu")):
                 add_lora(model.cpu(), self.lora)
         return model.to(best_device(self.train.device)).train()
@@ -114,12 +110,12 @@ class TunedModel:
     def _require_lora(self) -> None:
         if self.method != "lora":
             raise InputError('only method="lora" has a change to merge')
+        require_fitted(self)
 
 
 def encoder_of(learned: Learned) -> ExampleEncoder:
     """How a fitted model's prompts and answers become ids."""
-    if not hasattr(learned, "model"):
-        raise InputError("the model to start from has learned nothing: call its fit")
+    require_fitted(learned)
     return ExampleEncoder(learned.tokenizer, learned.model.context_length)
 
 

@@ -214,7 +214,7 @@ def test_bad_options_are_named(learned):
         FineTunedModel(learned).fit(["ab"])
     with pytest.raises(InputError, match="epochs must be"):
         FineTunedModel(learned, train=TRAIN).fit(TASK, 0)
-    with pytest.raises(InputError, match="learned nothing: call its fit"):
+    with pytest.raises(InputError, match="learned nothing yet: call its fit"):
         FineTunedModel(PretrainedModel(learned.model.config)).fit(TASK)
 
 
