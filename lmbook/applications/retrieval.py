@@ -61,13 +61,15 @@ def terms(text: str, level: str = "char") -> list[str]:
 def topic(question: str) -> str:
     """A question without the words that only ask: no passage has to hold them.
 
-    One that would have nothing left ("Who is WHO?") stays whole.
+    A word in capitals is a name: of "Who is WHO?" the last is left.
 
     >>> topic("什么是人工智能？")
     '  人工智能？'
     """
-    left = ASKING.sub(" ", question)
-    return left if any(map(str.isalnum, left)) else question
+    return ASKING.sub(
+        lambda found: found[0] if found[0].isupper() and len(found[0]) > 1 else " ",
+        question,
+    )
 
 
 class Found(NamedTuple):

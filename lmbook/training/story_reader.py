@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lmbook.errors import InputError
 from lmbook.files import read_sealed, sha256, write_sealed
+from lmbook.models import hf_folder
 from lmbook.models.gpt import GPT, GPTConfig
 from lmbook.text.microworld import MicroWorld
 from lmbook.text.microworld.grammar import FRAMES, Choice
@@ -162,7 +163,8 @@ def trained_reader(setup: ReaderSetup = READER) -> Reader:
         reader = train_reader(setup)
         reader.model.save_pretrained(folder)
         reader.tokenizer.save(folder / TOKENIZER)
-        sums = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        names = hf_folder.CONFIG, hf_folder.WEIGHTS, TOKENIZER
+        sums = {name: sha256(folder / name) for name in names}
         write_sealed(folder / SUMS, {"files": sums})
 
     return store.kept("reader", dataclasses.asdict(setup), _stored, make)

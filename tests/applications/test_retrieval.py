@@ -44,6 +44,10 @@ def test_the_terms_of_a_text():
         ("What is the dream of a model?", ["dream", "model"]),
         ("Whose island?", ["island"]),
         ("是什么？", []),
+        ("吗啡是什么？", ["吗", "啡"]),
+        ("哪吒是谁？", ["哪", "吒"]),
+        ("你吃了吗？", ["你", "吃", "了"]),
+        ("WHO 是什么？", ["who"]),
     ],
 )
 def test_the_topic_of_a_question(question, left):

@@ -1,5 +1,7 @@
 """The text generator on small models of every kind of tokenizer."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +76,38 @@ def test_a_published_model_with_its_tokenizer(tmp_path):
     assert len(text) > 10
     assert generator.generate_text("the sun", 5, beams=3)
     assert generator.score("the cat sees the sun .") > 1
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_published_models_text_ends_at_its_end(tmp_path, as_list, beams):
+    tokenizer = BPETokenizer.train(TEXT, 280, ["<|end|>"])
+    end = tokenizer.special_tokens["<|end|>"]
+    model = GPT(GPTConfig(len(tokenizer), 16, 12, 2, 3, init_std=0.5))
+    model.save_pretrained(tmp_path)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    before = TextGenerator.load(tmp_path)
+    assert before.end is None
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    config["eos_token_id"] = [end, 5] if as_list else end
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+
+    generator = TextGenerator.load(tmp_path)
+    assert generator.end == end
+    with torch.no_grad():  # of all it sees, the end is the likeliest
+        generator.model.output.bias = torch.nn.Parameter(torch.zeros(len(tokenizer)))
+        generator.model.output.bias[end] = 1e4
+    assert generator.generate_text("the sun", 9, beams=beams) == ""
+    generator.end = None
+    assert "<|end|>" in generator.generate_text("the sun", 9, beams=beams)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path):
+    tokenizer = BPETokenizer.train(TEXT, 280)
+    GPT(GPTConfig(len(tokenizer) - 1, 16, 12, 2, 3)).save_pretrained(tmp_path)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    with pytest.raises(InputError, match="does not fit together: tokenizer.json has"):
+        TextGenerator.load(tmp_path)
 
 
 def test_words_are_joined_to_the_prompt_with_a_space():

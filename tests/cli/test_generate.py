@@ -11,6 +11,7 @@ import torch
 
 from lmbook.applications import TextGenerator
 from lmbook.cli.main import main
+from lmbook.files import write_sealed
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
 from lmbook.text.tokenizers import BPETokenizer
 from lmbook.training import checkpoint
@@ -145,3 +146,10 @@ def test_a_reader_that_has_enough_is_no_error(folder):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) in (1, 141)
+
+
+def test_another_kind_of_model_is_named(lmbook, tmp_path):
+    write_sealed(tmp_path / "config.json", {"files": {}, "sizes": {}})
+    code, output, errors = lmbook(tmp_path, "--prompt", "the sun")
+    assert (code, output) == (2, "")
+    assert errors == f"lmbook: {tmp_path} holds no language model, but another kind\n"

@@ -8,6 +8,7 @@ import torch
 
 from lmbook.errors import InputError
 from lmbook.generation.exposure import exposure, log_probs_of_all, rank_of
+from lmbook.models.gpt import GPT, GPTConfig
 from lmbook.models.lstm import LSTMConfig, LSTMLanguageModel
 
 
@@ -29,7 +30,10 @@ def test_a_random_rank_gives_about_log2_e():
     assert mean == pytest.approx(np.log2(np.e), abs=0.01)
 
 
-def test_against_reading_each_whole(model):
+@pytest.mark.parametrize("kind", ["lstm", "gpt"])
+def test_against_reading_each_whole(model, kind):
+    if kind == "gpt":
+        model = GPT(GPTConfig(13, 20, 12, 2, 3, init_std=0.3)).eval()
     prompt, choices, length = [3, 1, 4], [2, 6, 11], 3
     found = log_probs_of_all(model, prompt, choices, length)
     strings = list(itertools.product(choices, repeat=length))

@@ -354,6 +354,10 @@ def test_a_configuration_that_is_refused(fields, message, tmp_path):
         ("qwen3", {"attention_bias": True}, "'attention_bias' is true"),
         ("qwen3", {"use_sliding_window": True}, "'use_sliding_window' is true"),
         ("qwen3", {"layer_types": ["full_attention", "sliding_attention"]}, "sliding_"),
+        ("qwen3", {"layer_types": 5}, "'layer_types' must be a list, got 5"),
+        ("qwen3", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "'yarn'"),
+        ("llama", {"num_attention_heads": 0}, "must divide hidden_size, got 0"),
+        ("llama", {"quantization_config": {"quant_method": "fp8"}}, "are quantised"),
     ],
 )
 def test_variants_that_are_not_implemented(model_type, fields, message, tmp_path):
@@ -361,6 +365,26 @@ def test_variants_that_are_not_implemented(model_type, fields, message, tmp_path
     change_config(tmp_path, **fields)
     with pytest.raises(InputError, match=message):
         GPT.from_pretrained(tmp_path)
+
+
+def test_scaling_beside_rope_parameters_counts_as_in_transformers(tmp_path):
+    """Many add it by hand to a config.json that has the newer field as well."""
+    peer_of("llama").save_pretrained(tmp_path)
+    llama3 = {"rope_type": "llama3", "factor": 4.0, "low_freq_factor": 1.0}
+    llama3 |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+    change_config(tmp_path, rope_scaling=llama3 | {"rope_theta": 1e4}, **rope())
+    model = GPT.from_pretrained(tmp_path)
+    assert model.config.rotary_scaling is not None
+    ids = ids_of(2, 30)
+    peer = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    assert same(model(ids)[0], logits_of_peer(peer, ids))
+
+
+def test_numbers_of_8_bits_are_refused(folder):
+    folder, _ = folder
+    change_weights(folder, lambda w: w | {QKV: w[QKV].to(torch.float8_e4m3fn)})
+    with pytest.raises(InputError, match="is torch.float8_e4m3fn; accepted: float16"):
+        GPT.from_pretrained(folder)
 
 
 QKV = "transformer.h.1.attn.c_attn.weight"

@@ -1,5 +1,7 @@
 """LoRA by its formula, against ``peft``, and what stays as it was."""
 
+import dataclasses
+
 import peft
 import pytest
 import torch
@@ -137,6 +139,33 @@ def test_it_is_peft_s_forward_and_backward(tmp_path):
     assert torch.allclose(ours(ids)[0], merged(ids).logits, rtol=1e-5, atol=1e-5)
 
 
+def test_a_target_is_the_end_of_a_name():
+    """Of two layers that are called "output", one alone, or both."""
+    for target, count in (("attention.output", 2), ("output", 3)):
+        model = GPT(dataclasses.replace(CONFIG, tied=False))
+        add_lora(model, LoRAConfig(rank=RANK, targets=(target,)))
+        changed = [n for n, m in model.named_modules() if isinstance(m, LoRALinear)]
+        assert len(changed) == count
+        assert all(name.endswith(target) for name in changed)
+
+
+def test_a_matrix_that_is_the_embeddings_too_is_refused():
+    model = GPT(dataclasses.replace(CONFIG, tied=True))
+    with pytest.raises(InputError, match="can't change output, whose matrix is the em"):
+        add_lora(model, LoRAConfig(rank=RANK, targets=("output",)))
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_weights_with_a_change_beside_them_are_not_saved(tmp_path):
+    model = changed_model()
+    with pytest.raises(InputError, match="merge_lora and remove_lora first"):
+        model.save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    merge_lora(model)
+    remove_lora(model)
+    model.save_pretrained(tmp_path / "new")
+
+
 def test_only_the_change_is_trained():
     model = changed_model().train()
     frozen = {n: p.clone() for n, p in model.named_parameters() if "lora" not in n}
@@ -167,7 +196,8 @@ def test_dropout_acts_in_training_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rank": 0}, "rank must be at least 1, got 0"),
+        ({"rank": 0}, "rank must be a whole number of at least 1, got 0"),
+        ({"rank": 2.5}, "rank must be a whole number of at least 1, got 2.5"),
         ({"alpha": 0.0}, "alpha must be above 0, got 0.0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
         ({"targets": ("qkv", "q_proj")}, "names of linear layers, down, .*q_proj"),

@@ -99,6 +99,13 @@ def test_another_reduction_is_named():
         linear_cross_entropy(*leaves, targets, "none")
 
 
+def test_every_position_needs_a_target():
+    leaves, targets = inputs()
+    for wrong in (targets[:-1], targets[None], targets[:1]):
+        with pytest.raises(InputError, match="positions need a target each, got"):
+            linear_cross_entropy(*leaves, wrong)
+
+
 PEAK = """
 import json
 import torch

@@ -359,8 +359,13 @@ def test_sizes_that_do_not_fit(options, message):
 def test_input_that_does_not_fit(model):
     with pytest.raises(InputError, match="id 17 is unknown: accepted are 0 to 16"):
         model.encoder.encode([1, V])
+    for ids, named in (("你好", "'你'"), ([1.7], "1.7"), ([None], "None")):
+        with pytest.raises(InputError, match=f"id {named} is unknown"):
+            model.encoder.encode(ids)
     with pytest.raises(InputError, match="at least one token"):
         model.encoder.encode([])
+    with pytest.raises(InputError, match="what an encoder's encode gave, got a list"):
+        model.decoder.decode([3])
     encoded = model.encode(Padded.of(SOURCES))
     with pytest.raises(InputError, match="one encoded sequence, got 3"):
         model.decoder.decode(encoded)

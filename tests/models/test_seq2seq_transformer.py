@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import gelu
 
+from lmbook.errors import InputError
 from lmbook.models.gpt_config import GPTConfig
 from lmbook.models.padding import Padded
 from lmbook.models.seq2seq_transformer import (
@@ -148,3 +149,9 @@ def test_no_length_is_too_long(length):
     found = encoder.encode([7] * length)
     assert found.memory.shape == (1, length, 8)
     assert torch.isfinite(found.memory).all()
+
+
+def test_an_encoder_of_another_size_is_named():
+    encoded = TransformerEncoder(20, 16).eval().encode([1, 2])
+    with pytest.raises(InputError, match="needs vectors of size 8 .* got 16"):
+        TransformerDecoder(20, 8).eval().decode(encoded)

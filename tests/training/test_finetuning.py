@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from lmbook.models.lora import LoRAConfig, LoRALinear
 from lmbook.training import Diverged, TrainConfig
 from lmbook.training.examples import ExampleEncoder, answer_loss, batch_of
 from lmbook.training.finetuning import FineTunedModel, answer_nats
+from lmbook.training.preference import DPOModel
 from lmbook.training.pretraining import PretrainedModel
 from lmbook.training.schedules import learning_rate
 from lmbook.training.tuning import plain_copy
@@ -214,8 +216,22 @@ def test_bad_options_are_named(learned):
         FineTunedModel(learned).fit(["ab"])
     with pytest.raises(InputError, match="epochs must be"):
         FineTunedModel(learned, train=TRAIN).fit(TASK, 0)
-    with pytest.raises(InputError, match="learned nothing yet: call its fit"):
-        FineTunedModel(PretrainedModel(learned.model.config)).fit(TASK)
+    with pytest.raises(InputError, match="nothing to learn from: expected tuples"):
+        FineTunedModel(learned).fit(None)
+    new = PretrainedModel(learned.model.config)
+    for early in (
+        lambda: FineTunedModel(new).fit(TASK),
+        lambda: new.save("never"),
+        lambda: FineTunedModel(learned).save("never"),
+        lambda: FineTunedModel(learned, "lora").merge(),
+        lambda: DPOModel(learned).accuracy([("a", "b", "c")]),
+    ):
+        with pytest.raises(InputError, match="learned nothing yet: call its fit"):
+            early()
+    assert not Path("never").exists()
+    for corpus in (5, None):
+        with pytest.raises(InputError, match="a corpus is one text, texts or token"):
+            new.fit(corpus)
 
 
 def test_a_tied_output_layer_is_not_changed_by_lora(learned):
@@ -223,5 +239,5 @@ def test_a_tied_output_layer_is_not_changed_by_lora(learned):
     tied = SimpleNamespace(
         model=type(learned.model)(config), tokenizer=learned.tokenizer
     )
-    with pytest.raises(InputError, match="shares its matrix with the embedding"):
+    with pytest.raises(InputError, match="whose matrix is the embedding's too"):
         FineTunedModel(tied, "lora", lora=LoRAConfig(targets=("output",))).fit(TASK)

@@ -95,6 +95,13 @@ def test_a_reader_is_kept_and_a_damaged_one_made_again(tmp_path, monkeypatch):
     file.write_text("{", "utf-8")
     trained_reader(SMALL)
     assert calls == [SMALL]
+    [weights] = tmp_path.glob("reader-*/model.safetensors")
+    changed = bytearray(weights.read_bytes())
+    changed[-40] ^= 1  # still a number
+    weights.write_bytes(changed)
+    kept = trained_reader(SMALL)
+    assert calls == [SMALL, SMALL]
+    assert torch.equal(kept.model.embedding.weight, made.model.embedding.weight)
 
 
 def test_the_frequent_questions(tmp_path):
