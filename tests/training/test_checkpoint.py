@@ -420,7 +420,7 @@ def test_weights_that_someone_else_made_are_refused_and_run_nothing(
         ({"model": {"hidden_size": 99}}, "should have shape"),
         ({"model": {"hidden": 7}}, "is damaged"),
         ({"model": [1]}, "is damaged"),
-        ({}, "is damaged"),
+        ({}, "holds no language model, but another kind"),
         ({"model": {}, "files": {"../../passwd": "0"}}, "leads out of its folder"),
         ({"model": {}, "files": [1]}, "is damaged"),
     ],
